@@ -1,0 +1,265 @@
+"""What can be set. `Settings` holds checked values and reads nothing: a test makes one with the values it wants.
+
+`load` is the door to the outside. It turns every problem into one sentence for a person; no secret is ever part of a
+sentence or of a repr.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+
+from bot import sources
+from bot.sources import PREFIX, Setting, Source
+from bot.written import (
+    UNITS,
+    WINDOWS,
+    Address,
+    Allowance,
+    BlobsUrl,
+    DatabaseUrl,
+    Folder,
+    Hours,
+    Seconds,
+    Size,
+    TimeZone,
+    Words,
+)
+
+PROVIDERS = ("modelark", "volcengine", "sandbox")
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; `problems` holds one sentence for each reason."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def field(default: object, description: str, **rules: Any) -> Any:
+    """A setting. Its default stands as a person would write it, and is read and checked like what a person wrote."""
+    return Field(default, validate_default=True, description=description, **rules)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ModelArk(Section):
+    api_key: SecretStr | None = field(None, "Key of BytePlus ModelArk; with it, ModelArk makes the pictures.")
+    base_url: Address = field(
+        "https://ark.ap-southeast.bytepluses.com/api/v3",
+        "Its address, or that of a gateway that speaks its language: what stands before `/images/generations`.",
+    )
+
+
+class Volcengine(Section):
+    api_key: SecretStr | None = field(None, "Key of Volcengine Ark, the same service in mainland China.")
+    base_url: Address = field("https://ark.cn-beijing.volces.com/api/v3", "Its address, likewise.")
+
+
+class Web(Section):
+    host: str = field("127.0.0.1", "Where the chat page listens; elsewhere than on this machine it needs a token.")
+    port: int = field(8765, "Its port; 0 takes a free one.", ge=0, le=65535)
+    token: SecretStr | None = field(None, "The word that opens the page to those who come from elsewhere.")
+    public_url: Address | None = field(None, "The page's address as it is seen from outside.")
+
+
+class Limits(Section):
+    person: Allowance = field(
+        '{"images": {"day": 50, "month": 500}}',
+        "What one person may use, by unit (`images`, `usd`) and window (`day`, `week`, `month`, `total`): a number, "
+        '`"unlimited"` or `"none"`. What is not named is unlimited.',
+    )
+    space: Allowance = field(
+        '{"images": {"month": 5000}, "usd": {"month": 200}}',
+        "What the people of one space (a server, a tenant) may use together.",
+    )
+    all: Allowance = field("{}", "What everybody may use together.")
+
+    def table(self) -> dict[tuple[str, str, str], int | None]:
+        """The limit of every (kind, unit, window), in pictures or micro-USD; None is unlimited."""
+        kinds = {"person": self.person, "space": self.space, "all": self.all}
+        return {
+            (kind, unit, window): allowance.get(unit, {}).get(window)
+            for kind, allowance in kinds.items()
+            for unit in UNITS
+            for window in WINDOWS
+        }
+
+
+class Queue(Section):
+    per_person: int = field(2, "How many requests of one person run at the same time.", ge=1)
+    running: int = field(16, "How many requests run at the same time altogether.", ge=1)
+    waiting: int = field(1000, "How many requests may wait; one more is refused.", ge=1)
+    images_per_minute: int = field(500, "How many pictures a provider is asked for in a minute.", ge=1)
+    drain: Seconds = field("25s", "How long a stop waits for what is running.")
+
+
+class Ask(Section):
+    above_usd: Decimal = field("0.15", "A request that may cost more USD than this is confirmed first.", ge=0)
+    above_images: int = field(4, "A request for more pictures than this is confirmed first.", ge=0)
+
+
+class Unknown(Section):
+    after: Hours = field("24h", "When a paid request is closed whose outcome never became known.")
+    then: Literal["charge", "release"] = field("charge", "What becomes of its money then: `charge` or `release`.")
+
+
+class Retention(Section):
+    days: int = field(90, "How many days pictures are kept.", ge=1)
+    total: Size = field("10GiB", "How much room they may take; beyond it the oldest go first.")
+
+
+class Media(Section):
+    max_bytes: Size = field("30MiB", "How large a picture may be that somebody sends.")
+    max_pixels: int = field(36_000_000, "How many pixels it may have.", ge=1)
+    metadata: bool = field(True, "Whether the parameters are written into the pictures that are made.")
+
+
+class Fetch(Section):
+    allow: Words = field("[]", "Hosts or networks that pictures may be fetched from although they are not public.")
+
+
+class Log(Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = field("INFO", "The least that is logged.")
+    format: Literal["auto", "console", "json"] = field(
+        "auto", "`console` for people, `json` for machines; `auto` is `console` on a terminal and else `json`."
+    )
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _in_any_case(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
+
+
+class Settings(Section):
+    data_dir: Folder = field("./data", "Where the database and the pictures are kept.")
+    database_url: DatabaseUrl = Field(
+        default_factory=lambda values: f"sqlite:///{values['data_dir']}/bot.db",
+        repr=False,  # a secret although no SecretStr: it may hold a password
+        description="The database: `sqlite:///...` or `postgresql://...`.",
+    )
+    blobs_url: BlobsUrl = Field(
+        default_factory=lambda values: f"file://{values['data_dir']}/blobs",
+        description="The pictures' place: `file:///...` or `s3://bucket/prefix`.",
+    )
+    providers: Words | None = field(
+        None,
+        "Who makes the pictures, the preferred one first: `modelark`, `volcengine`, `sandbox`. By default the first "
+        "one that has a key, else `sandbox`, which costs nothing.",
+    )
+    modelark: ModelArk = ModelArk()
+    volcengine: Volcengine = Volcengine()
+    model: str = field("", "The model for those who name none; if empty, `seedream-4.5` or the provider's first.")
+    language: Literal["en", "zh-CN"] = field("en", "The language for those who have chosen none: `en` or `zh-CN`.")
+    time_zone: TimeZone = field("UTC", "The time zone in which days, weeks and months begin.")
+    admins: Words = field("[]", "The local people who are admins.")
+    limits: Limits = Limits()
+    queue: Queue = Queue()
+    ask: Ask = Ask()
+    unknown: Unknown = Unknown()
+    web: Web = Web()
+    media: Media = Media()
+    retention: Retention = Retention()
+    fetch: Fetch = Fetch()
+    log: Log = Log()
+
+    @property
+    def provider_order(self) -> tuple[str, ...]:
+        """The providers in use: those that are named, else the first one with a key, else the sandbox."""
+        return self.providers or next(((name,) for name in PROVIDERS if self._is_usable(name)), ("sandbox",))
+
+    @field_validator("providers")
+    @classmethod
+    def _are_known(cls, providers: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in providers or ():
+            if name not in PROVIDERS:
+                raise ValueError(f"names {name}, but there are only {', '.join(PROVIDERS)}")
+        if providers is not None and (not providers or len(set(providers)) < len(providers)):
+            raise ValueError("must name at least one provider, and none twice")
+        return providers
+
+    @model_validator(mode="after")
+    def _are_usable(self) -> Self:
+        for name in self.providers or ():
+            if not self._is_usable(name):
+                raise ValueError(f"{PREFIX}PROVIDERS names {name}, but {PREFIX}{name.upper()}__API_KEY is not set")
+        return self
+
+    def _is_usable(self, provider: str) -> bool:
+        match provider:
+            case "modelark":
+                return self.modelark.api_key is not None
+            case "volcengine":
+                return self.volcengine.api_key is not None
+        return True
+
+
+def describe() -> Iterator[Setting]:
+    """Every setting, in the order of the README's table."""
+    for key, top in Settings.model_fields.items():
+        if isinstance(top.annotation, type) and issubclass(top.annotation, Section):
+            for inner, leaf in top.annotation.model_fields.items():
+                yield _described((key, inner), leaf)
+        else:
+            yield _described((key,), top)
+    yield Setting(
+        name=sources.CONFIG,
+        default=sources.DEFAULT_CONFIG,
+        description="A file with the same settings as TOML (`[web]`, `port = 8080`); the default one may be missing.",
+        path=(),
+        secret=False,
+    )
+
+
+def _described(path: tuple[str, ...], info: FieldInfo) -> Setting:
+    default = info.get_default(call_default_factory=True, validated_data={"data_dir": "{data_dir}"})
+    match default:
+        case None:
+            default = ""
+        case bool():
+            default = str(default).lower()
+    return Setting(
+        name=PREFIX + "__".join(path).upper(),
+        default=str(default),
+        description=info.description or "",
+        path=path,
+        secret=not info.repr or SecretStr in get_args(info.annotation),
+    )
+
+
+def load(**arguments: Any) -> Settings:
+    """Settings from everywhere; an argument that is None counts as not given. Raises `SettingsError`."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    read, problems = sources.read_sources(given, describe())
+    try:
+        settings = Settings(**sources.merge(read))
+    except ValidationError as error:
+        problems += [
+            _sentence(problem["loc"], problem["msg"], read)
+            for problem in error.errors(include_url=False, include_input=False)
+            if problem["type"] != "default_factory_not_called"  # only says once more that data_dir is wrong
+        ]
+    if problems:
+        raise SettingsError(*problems)
+    return settings
+
+
+def _sentence(location: Sequence[object], message: str, read: Sequence[Source]) -> str:
+    """A problem in the words of the source that the value is from."""
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    if not location:  # a rule between settings, which says it all
+        return f"{message}."
+    names = {".".join(setting.path): setting.name for setting in describe() if setting.path}
+    path = ".".join(map(str, location))
+    source = next((source for source in read if source.has(location)), read[0])
+    called = source.calls.format(name=names.get(path, ""), path=path)
+    if path in names:
+        return f"{called} {message}."
+    if path in Settings.model_fields:
+        return f"{called} must be a table."
+    return f"{called} is not a setting; the nearest is {sources.nearest(path, names)}."
