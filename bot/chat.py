@@ -1,0 +1,204 @@
+"""The words that platforms and the core share: who asked, with what, where, and the answer.
+
+An adapter turns what its platform sends into an `Invocation`, hands it to the `Dispatcher`, and draws each `Reply`.
+Nothing here does I/O except what an adapter hangs into `Attachment.read`.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.i18n import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who asked, as one platform knows them; the core finds the Person behind it."""
+
+    adapter: str
+    user: str
+    name: str
+    space: str
+    language: str = ""
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to answer. `data` is the adapter's own; it is stored, and may be used by another process later."""
+
+    adapter: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file somebody sent. Name and type are claims; the bytes stay on the platform until they are read.
+
+    `read` yields chunks and may raise `PictureError` where the file is gone.
+    """
+
+    name: str
+    read: Callable[[], AsyncIterator[bytes]]
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """The message that was replied to: one of our own postings (by the platform's message id), or foreign pictures.
+
+    generation, index: which picture of ours is meant, where the asking says so by itself.
+    """
+
+    message_id: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    generation: str = ""
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One asking. Exactly one of `line`, `command` and `press` says what is wanted.
+
+    line: text as it was typed, a command (`/imagine a fox --ratio 16:9`) or plain words.
+    command, values: a platform's own slash command; picture options hold an `Attachment`.
+    press: a button's `command:generation:index`; `values` may hold what a form asked for (`prompt`).
+    """
+
+    id: str
+    actor: Actor
+    place: Place
+    received: datetime
+    line: str = ""
+    command: str = ""
+    press: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    quoted: Quoted | None = None
+
+
+class Tone(StrEnum):
+    """What kind of answer this is; adapters may colour it."""
+
+    ANSWER = "answer"
+    PROGRESS = "progress"
+    QUESTION = "question"
+    REFUSAL = "refusal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A stored picture to show. Adapters read its bytes by `blob` and fit them to what the platform takes."""
+
+    generation: str
+    index: int
+    blob: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+    alt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """A command that one press runs: `command:generation:index`, at most 100 characters, nothing else inside.
+
+    asks: the words to ask for before it runs (a modal, a form), sent back as `values["prompt"]`.
+    picks: it concerns one picture; where there are several, the adapter lets people choose and puts that index.
+    """
+
+    command: str
+    generation: str
+    label: Text
+    index: int = 0
+    asks: Text | None = None
+    picks: bool = False
+    danger: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"{self.command}:{self.generation}:{self.index}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLine:
+    """One account as a person reads it: numbers are pictures or micro-USD; `limit` None means unlimited."""
+
+    name: Text
+    unit: str
+    window: str
+    used: int
+    held: int
+    limit: int | None
+    resets: datetime | None
+
+    @property
+    def left(self) -> int | None:
+        return None if self.limit is None else max(0, self.limit - self.used - self.held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What to show; each adapter draws it in its platform's own way.
+
+    notes are small print under the words or pictures; rows is a table of labels and values;
+    prompt is the person's own words, to be shown escaped. private: only the asker should see it.
+    """
+
+    text: Text
+    tone: Tone = Tone.ANSWER
+    prompt: str = ""
+    notes: tuple[Text, ...] = ()
+    rows: tuple[tuple[Text, Text], ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    accounts: tuple[AccountLine, ...] = ()
+    private: bool = False
+    generation: str = ""
+    state: str = ""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A Reply on its way to a Place. The key is stable over retries, and names the same message for ever.
+
+    message: the platform's id of the message that already stands under this key, if one is known.
+    """
+
+    key: str
+    place: Place
+    reply: Reply
+    message: str = ""
+
+
+class CannotPost(Exception):
+    """The platform refused this post; `final` says that trying again cannot help (it is then kept for `/show`)."""
+
+    def __init__(self, reason: str, *, final: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.final = final
+        self.retry_after = retry_after
+
+
+class Adapter(Protocol):
+    """A platform, as the core uses it. `pace`: seconds between two changes of one message that only show progress."""
+
+    name: str
+    pace: float
+
+    async def post(self, post: Post) -> str:
+        """Show the reply under its key, changing the message that stands there; returns the platform's message id.
+
+        Called again with the same key after a crash or a lost answer: it must never make a second message.
+        Raises `CannotPost`.
+        """
+        ...
+
+    async def replay(self, raw: Mapping[str, Any]) -> Invocation | None:
+        """The Invocation of a raw event that was received before a crash, or None where it is gone."""
+        ...

@@ -1,0 +1,382 @@
+"""The text grammar: every way in which people type a command, and that their words come through unchanged."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import grammar
+from bot.command import Command, CommandTable, Kind, option
+from bot.errors import UsageError
+from bot.i18n import text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imagine:
+    prompt: str = option(Kind.WORDS, text("What to draw"))
+    model: str | None = option(Kind.CHOICE, text("The model"), default=None)
+    size: str | None = option(Kind.WORDS, text("How large"), default=None, suggestions=("2K", "4K"))
+    ratio: str | None = option(Kind.CHOICE, text("The shape"), default=None, choices=("1:1", "16:9"))
+    count: int | None = option(Kind.INTEGER, text("How many"), default=None, low=1, high=4)
+    images: tuple[object, ...] = option(Kind.IMAGES, text("Pictures"), high=10)
+    private: bool = option(Kind.SWITCH, text("Only for me"), default=False)
+    watermark: bool | None = option(Kind.SWITCH, text("A mark"), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vary:
+    id: str = option(Kind.ID, text("Which"))
+    prompt: str | None = option(Kind.WORDS, text("What to change"), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    id: str = option(Kind.ID, text("Which"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    count: int | None = option(Kind.INTEGER, text("How many"), default=None, low=1, high=50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    model: str | None = option(Kind.CHOICE, text("The model"), default=None)
+    size: str | None = option(Kind.CHOICE, text("How large"), default=None)
+    watermark: bool | None = option(Kind.SWITCH, text("A mark"), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    pass
+
+
+async def handle(request: object, context: object) -> None:
+    """The commands here are parsed, never run."""
+
+
+def command(name: str, request: type, *aliases: str) -> Command:
+    return Command(name=name, summary=text("x"), request=request, handle=handle, aliases=aliases)
+
+
+IMAGINE = command("imagine", Imagine, "画", "画图")
+SETTINGS = command("settings", Settings)
+VARY = command("vary", Vary)
+TABLE = CommandTable(
+    (
+        IMAGINE,
+        SETTINGS,
+        VARY,
+        command("show", Show),
+        command("history", History, "历史"),
+        command("quota", Quota, "额度"),
+    )
+)
+
+
+def values(line: str) -> dict[str, str]:
+    parsed = grammar.parse(line, TABLE)
+    assert parsed is not None
+    return parsed.values
+
+
+def refusal(line: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        grammar.parse(line, TABLE)
+    return str(caught.value.text)
+
+
+@pytest.mark.parametrize("line", ["a red fox", "画一只狐狸", "", "  ", "--ratio 1:1", "1/2 a fox", "\\imagine a fox"])
+def test_without_a_slash_it_is_plain_words(line: str) -> None:
+    assert grammar.parse(line, TABLE) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "prompt"),
+    [
+        ("/imagine a fox", "imagine", "a fox"),
+        ("  /IMAGINE   a fox \n", "imagine", "a fox"),
+        ("/imagine\na fox", "imagine", "a fox"),
+        ("／ｉｍａｇｉｎｅ a fox", "imagine", "a fox"),
+        ("/imagine\u3000a fox", "imagine", "a fox"),
+        ("／画 一只狐狸", "imagine", "一只狐狸"),
+        ("/画一只狐狸", "imagine", "一只狐狸"),
+        ("/画图一只狐狸", "imagine", "一只狐狸"),
+    ],
+)
+def test_a_slash_of_any_width_names_a_command(line: str, name: str, prompt: str) -> None:
+    assert grammar.parse(line, TABLE) == grammar.Parsed(name, {"prompt": prompt})
+
+
+def test_the_last_name_of_a_command_may_be_all_there_is() -> None:
+    assert grammar.parse("/额度", TABLE) == grammar.Parsed("quota", {})
+    assert grammar.parse("/历史5", TABLE) == grammar.Parsed("history", {"count": "5"})
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a fox's den",
+        "the foxes' den at 5 o'clock",
+        'a sign that says "OPEN"--late',
+        "--5 degrees",
+        "“a” 「b」 'c'",
+        "two\n\n  lines",
+        "a well--known fox",
+        "a fox -- red -- in snow",
+        "a fox --- red",
+        "a fox --",
+        "a fox --5 degrees",
+        "a fox — red — in snow",
+        "a fox —count",
+        "a fox —very red",
+        "🦊🏽‍🚀 in spaaace",
+        "１６：９ ＊ full width stays",
+        "一只狐狸——红色的",
+        "a/b /imagine c",
+        "C:\\fox\\n",
+        "a = b",
+    ],
+)
+def test_words_come_through_letter_by_letter(prompt: str) -> None:
+    line = f"/vary k3f9 {prompt}"
+
+    assert values(line) == {"id": "k3f9", "prompt": prompt}
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "value"),
+    [
+        ("--ratio 16:9", "ratio", "16:9"),
+        ("--ratio=16:9", "ratio", "16:9"),
+        ("--ratio   16:9", "ratio", "16:9"),
+        ("--ratio\n16:9", "ratio", "16:9"),
+        ("--RATIO 16:9", "ratio", "16:9"),
+        ("--ratio '16:9'", "ratio", "16:9"),
+        ('--ratio="16:9"', "ratio", "16:9"),
+        ("--model “Seedream 4”", "model", "Seedream 4"),
+        ("--model 「Seedream 4」", "model", "Seedream 4"),
+        ("—ratio 16:9", "ratio", "16:9"),
+        ("——ratio 16:9", "ratio", "16:9"),
+        ("–ratio=16:9", "ratio", "16:9"),
+        ("－－ratio １６：９", "ratio", "16:9"),
+        ("－－ｒａｔｉｏ＝１６：９", "ratio", "16:9"),
+        ("--比例 １６：９", "ratio", "16:9"),
+        ("——比例 16:9", "ratio", "16:9"),
+        ("--ar 16:9", "ratio", "16:9"),
+        ("--数量 ２", "count", "2"),
+        ("--模型 seedream-4", "model", "seedream-4"),
+        ("--尺寸 2048×1024", "size", "2048x1024"),
+        ("--水印=否", "watermark", "否"),
+        ("--count -1", "count", "-1"),
+        ("--private", "private", "yes"),
+        ("--private=OFF", "private", "OFF"),
+        ("--私密", "private", "yes"),
+    ],
+)
+def test_an_option_is_read_before_and_behind_the_words(written: str, name: str, value: str) -> None:
+    assert values(f"/imagine {written} a fox") == {"prompt": "a fox", name: value}
+    assert values(f"/imagine a fox {written}") == {"prompt": "a fox", name: value}
+
+
+@pytest.mark.parametrize("rest", ["", " --count 2", " ——count 2", "\n--count 2"])
+def test_a_switch_takes_a_value_where_no_words_follow(rest: str) -> None:
+    assert values(f"/imagine a fox --private no{rest}")["private"] == "no"
+    assert values(f"/imagine a fox --水印 关{rest}")["watermark"] == "no"
+
+
+def test_words_on_both_sides_of_an_option_are_one_prompt() -> None:
+    assert values("/imagine a fox --ratio 1:1 in snow") == {"prompt": "a fox in snow", "ratio": "1:1"}
+    assert values("/imagine a fox\n--private\nin snow") == {"prompt": "a fox\nin snow", "private": "yes"}
+
+
+def test_the_prompt_may_be_named_and_takes_all_its_words() -> None:
+    assert values("/imagine --prompt a red fox --count 2") == {"prompt": "a red fox", "count": "2"}
+    assert values("/imagine --prompt 'a fox's den'") == {"prompt": "a fox's den"}
+
+
+def test_a_lone_pair_of_dashes_makes_the_rest_words() -> None:
+    assert values("/imagine -- --ratio in a prompt") == {"prompt": "--ratio in a prompt"}
+    assert values("/imagine --count 2 --private no －－ --raito --") == {
+        "prompt": "--raito --",
+        "count": "2",
+        "private": "no",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/show k3f9", {"id": "k3f9"}),
+        ("/show --id k3f9", {"id": "k3f9"}),
+        ("/history ５", {"count": "5"}),
+        ("/history", {}),
+        ("/settings seedream-4 4K", {"model": "seedream-4", "size": "4K"}),
+        ("/settings 'Seedream 4' --size 4K", {"model": "Seedream 4", "size": "4K"}),
+        ("/settings --model seedream-4 4K", {"model": "seedream-4", "size": "4K"}),
+        ("/settings --watermark no 4K", {"watermark": "no", "model": "4K"}),
+        ("/vary k3f9", {"id": "k3f9"}),
+        ("/vary --id k3f9 more snow", {"id": "k3f9", "prompt": "more snow"}),
+    ],
+)
+def test_words_without_a_name_fill_options_in_order(line: str, expected: dict[str, str]) -> None:
+    assert values(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("/imagin a fox", "No command is called /imagin; did you mean /imagine?"),
+        ("/", "No command is called /. /help lists them all."),
+        ("/ imagine a fox", "No command is called /. /help lists them all."),
+        ("/imagine a fox --raito 16:9", "There is no option --raito; did you mean --ratio?"),
+        ("/imagine a fox --ratio:16:9", "There is no option --ratio:16:9; did you mean --ratio?"),
+        ("/imagine a fox --private。", "There is no option --private。; did you mean --private?"),
+        ("/imagine a fox --比列 16:9", "There is no option --比列; did you mean --比例?"),
+        (
+            "/imagine a --zzz fox",
+            (
+                "There is no option --zzz. /imagine has --prompt, --model, --size, --ratio, --count, --private, "
+                "--watermark. Words that begin so go behind a lone --."
+            ),
+        ),
+        ("/quota --比例 1:1", "There is no option --比例: /quota has none."),
+        ("/imagine a --ratio 1:1 --ratio=1:1", "ratio is given twice."),
+        ("/imagine a --ratio 1:1 --比例 1:1", "ratio is given twice."),
+        ("/imagine a fox --prompt an owl", "prompt is given twice."),
+        ("/imagine a fox --ratio", "--ratio needs a value behind it."),
+        ("/imagine a fox --ratio --count 2", "--ratio needs a value behind it."),
+        ("/imagine a fox --ratio= 16:9", "--ratio needs a value behind it."),
+        ("/imagine a fox --ratio ''", "--ratio needs a value behind it."),
+        ("/imagine a fox --image2 x", "Pictures are attached, or replied to: please leave out --image2."),
+        (
+            "/imagine --private no smoking sign",
+            "Does “no” belong to --private? Write --private=no, or put --private at the end.",
+        ),
+        ("/show k3f9 k3fa", "/show does not know what to do with “k3fa”. Write: /show id"),
+        ("/quota please", "/quota does not know what to do with “please”. Write: /quota"),
+        ("/额度多少", "/quota does not know what to do with “多少”. Write: /quota"),
+    ],
+)
+def test_what_cannot_be_read_says_why(line: str, words: str) -> None:
+    assert refusal(line) == words
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "line"),
+    [
+        (
+            IMAGINE,
+            {"prompt": " a fox ", "count": 2, "private": True, "model": None, "size": "", "images": ()},
+            "/imagine a fox --count 2 --private",
+        ),
+        (
+            IMAGINE,
+            {"prompt": "a --count", "count": 2, "watermark": False},
+            "/imagine --count 2 --watermark no -- a --count",
+        ),
+        (IMAGINE, {"model": "a \"b\" 'c' d"}, "/imagine --model “a \"b\" 'c' d”"),
+        (SETTINGS, {"model": "seedream-4", "size": "4K"}, "/settings seedream-4 4K"),
+        (SETTINGS, {"model": "Seedream 4", "size": "4K"}, '/settings --model "Seedream 4" --size 4K'),
+        (SETTINGS, {"size": "4K", "watermark": True}, "/settings --size 4K --watermark"),
+        (VARY, {"id": "k3f9", "prompt": "more snow"}, "/vary k3f9 more snow"),
+        (VARY, {"id": "k3f9", "prompt": "-- more"}, "/vary --id k3f9 -- -- more"),
+    ],
+)
+def test_a_line_is_written_in_its_shortest_safe_form(command: Command, given: dict[str, object], line: str) -> None:
+    assert grammar.line(command, given) == line
+
+
+def test_a_second_option_of_words_is_written_in_quotes() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Titled:
+        prompt: str = option(Kind.WORDS, text("What to draw"))
+        title: str = option(Kind.WORDS, text("What to call it"))
+
+    poster = command("poster", Titled)
+    given = {"prompt": "-- a fox", "title": "Reynard"}
+
+    line = grammar.line(poster, given)
+
+    assert line == '/poster --title "Reynard" -- -- a fox'
+    assert grammar.parse(line, CommandTable((poster,))) == grammar.Parsed("poster", given)
+
+
+def test_a_value_that_no_quotation_mark_can_hold_is_not_written() -> None:
+    with pytest.raises(ValueError, match="model holds every kind"):
+        grammar.line(IMAGINE, {"model": "\" ' ” ’ 」 』 ＂ x"})
+
+
+# What people may write, with far more of what the grammar gives a meaning than chance would bring.
+fragments = st.sampled_from(
+    [
+        "--",
+        "－－",
+        "—",
+        "——",
+        "---",
+        "--ratio",
+        "—count",
+        "--比例",
+        "=",
+        "＝",
+        "16:9",
+        "'",
+        '"',
+        "“",
+        "」",
+        "\n",
+        " ",
+        "no",
+    ]
+)
+words = st.lists(st.one_of(fragments, st.text(max_size=8)), max_size=12).flatmap(
+    lambda pieces: st.sampled_from(["", " "]).map(lambda between: between.join(pieces))
+)
+options = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.sampled_from(["seedream-4", "Seedream 4", "it's 'so'", "--model", "“x”"]),
+        "ratio": st.sampled_from(["1:1", "16:9"]),
+        "count": st.integers(1, 4),
+        "private": st.booleans(),
+        "watermark": st.booleans(),
+    },
+)
+
+
+def strings(given: dict[str, object]) -> dict[str, str]:
+    return {name: {True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for name, v in given.items()}
+
+
+@given(prompt=words, given_options=options)
+def test_every_prompt_survives_between_its_options(prompt: str, given_options: dict[str, object]) -> None:
+    read = values(grammar.line(IMAGINE, {"prompt": prompt, **given_options}))
+
+    expected = {"prompt": prompt.strip()} if prompt.strip() else {}
+    assert read == strings(given_options) | expected
+
+
+@given(prompt=words, given_options=options)
+def test_every_prompt_survives_behind_a_lone_pair_of_dashes(prompt: str, given_options: dict[str, object]) -> None:
+    read = values(f"{grammar.line(IMAGINE, given_options)} -- {prompt}")
+
+    expected = {"prompt": prompt.strip()} if prompt.strip() else {}
+    assert read == strings(given_options) | expected
+
+
+@given(prompt=words)
+def test_every_prompt_survives_behind_an_id(prompt: str) -> None:
+    read = values(grammar.line(VARY, {"id": "k3f9", "prompt": prompt}))
+
+    assert read.pop("id") == "k3f9"
+    assert read.get("prompt", "") == prompt.strip()
+
+
+@given(name=st.sampled_from(["imagine ", "画", "vary ", "show ", "settings ", "quota ", ""]), rest=words)
+def test_any_line_is_read_or_refused_and_breaks_nothing(name: str, rest: str) -> None:
+    for typed in (f"/{name}{rest}", rest):
+        with suppress(UsageError):  # its words are put together when it is made, so they are tried here too
+            grammar.parse(typed, TABLE)
