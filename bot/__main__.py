@@ -1,0 +1,5 @@
+"""`python -m bot` is `seedream-bot`."""
+
+from bot.cli import main
+
+main()

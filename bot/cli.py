@@ -1,0 +1,168 @@
+"""The command line: `seedream-bot demo`, `run`, `send`, `doctor` and what an operator needs.
+
+What a command needs is imported by the command itself: `--help` and `send` to a running bot should not wait for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot import __version__
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Draw with Seedream where your team talks.",
+)
+ledger_app = typer.Typer(no_args_is_help=True, help="The books.")
+app.add_typer(ledger_app, name="ledger")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept (BOT_DATA_DIR).")]
+
+
+def main() -> None:
+    app()
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"seedream-bot {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    port: Annotated[
+        int | None, typer.Option(help="The page's port; the next free one is taken if it is in use.")
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+    data_dir: DataDir = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget what the demonstration kept, and begin anew.")] = False,
+) -> None:
+    """Try everything in a chat page on this machine: no account, no key, nothing leaves it."""
+    from bot.ops import serving
+
+    settings = _settings(data_dir, web=None if port is None else {"port": port})
+    _served(lambda: serving.demo(settings, open_browser=not no_open, reset=reset))
+
+
+@app.command()
+def run(
+    data_dir: DataDir = None,
+    demo_data: Annotated[bool, typer.Option("--demo-data", help="Use a folder that a demonstration made.")] = False,
+) -> None:
+    """Run the bot until it is told to stop."""
+    from bot.ops import serving
+
+    settings = _settings(data_dir)
+    _served(lambda: serving.run(settings, demo_data=demo_data))
+
+
+@app.command()
+def send(
+    text: Annotated[str, typer.Argument(help="What to say: a command, or plain words.")] = "",
+    person: Annotated[str, typer.Option("--as", help="Who says it.")] = "",
+    attach: Annotated[list[Path] | None, typer.Option(help="A picture to attach; may be given several times.")] = None,
+    reply_to: Annotated[str, typer.Option(metavar="ID[:INDEX]", help="The picture it replies to.")] = "",
+    press: Annotated[str, typer.Option(metavar="COMMAND:ID:INDEX", help="Press this button instead.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Answer a price question with Go.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Where to put the pictures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Ask for something and wait for the outcome, through the running bot where there is one.
+
+    Leaves with 0 when it was made or answered, 2 when it was refused, 3 when a question waits, 1 when it failed.
+    """
+    from bot.ops import terminal
+
+    asked = terminal.Line(
+        words=text,
+        person=person,
+        files=tuple(attach or ()),
+        reply_to=reply_to,
+        press=press,
+        yes=yes,
+        save=save,
+        as_json=as_json,
+    )
+    raise typer.Exit(_served(lambda: terminal.send(_settings(data_dir, quiet=True), asked)))
+
+
+@app.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to this version."""
+    from bot.app import database_path
+    from bot.ops.ownership import Ownership
+    from bot.storage import schema
+
+    async def work() -> int:
+        settings = _settings(data_dir)
+        with Ownership(settings.data_dir):
+            changed = schema.migrate(database_path(settings))
+        typer.echo(f"{'Brought to' if changed else 'Already at'} version {schema.head()}.")
+        return 0
+
+    raise typer.Exit(_served(work))
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Look for what is wrong, and say how to cure it."""
+    from bot.ops import doctor as checks
+
+    raise typer.Exit(_served(lambda: checks.examine(_settings(data_dir, quiet=True), typer.echo)))
+
+
+@app.command()
+def healthcheck(data_dir: DataDir = None) -> None:
+    """Leave with 0 if the bot that owns the data folder is alive (for containers)."""
+    from bot.ops.doctor import is_alive
+
+    raise typer.Exit(0 if is_alive(_settings(data_dir, quiet=True).data_dir) else 1)
+
+
+@ledger_app.command()
+def verify(data_dir: DataDir = None) -> None:
+    """Prove that entries, balances, holds and generations agree; reads only, also beside a running bot."""
+    from bot.ops import doctor as checks
+
+    raise typer.Exit(_served(lambda: checks.verify_ledger(_settings(data_dir, quiet=True), typer.echo)))
+
+
+def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -> "Settings":
+    from bot.ops import logs
+    from bot.settings import SettingsError, load
+
+    try:
+        settings = load(data_dir=data_dir, **arguments)
+    except SettingsError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        raise typer.Exit(1) from None
+    logs.configure("WARNING" if quiet else settings.log.level, settings.log.format)
+    return settings
+
+
+def _served(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run it, and turn what keeps it from starting into one sentence."""
+    from bot.ops.ownership import Owned
+    from bot.storage.schema import SchemaError
+
+    try:
+        return asyncio.run(work())
+    except (Owned, SchemaError, ValueError, OSError, RuntimeError) as error:
+        if isinstance(error, (Owned, SchemaError)) or type(error).__name__ == "CannotStart":
+            typer.echo(f"{error}.", err=True)
+            raise typer.Exit(1) from None
+        raise

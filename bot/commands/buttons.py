@@ -1,0 +1,157 @@
+"""What the buttons under a picture do. A button carries ids only; the presser's own rights and quota count."""
+
+from dataclasses import dataclass, replace
+
+from bot.asking import Answer, Asking, Presses, Quote
+from bot.catalogue.sizes import closest_ratio, resolve, top_tier
+from bot.chat import Reply, Tone
+from bot.command import Command, Kind, option
+from bot.commands.details import details
+from bot.commands.drawing import Drawing, Wanted
+from bot.errors import NotAllowed, NotThere, UsageError
+from bot.generation.record import Generation
+from bot.generation.states import State
+from bot.i18n import text
+from bot.request import ImageRequest, Mode
+from bot.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vary:
+    prompt: str = option(Kind.WORDS, text("Other words, if the same ones will not do"), default="")
+    id: str = option(Kind.ID, text("The short id that stands under a picture"), default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    id: str = option(Kind.ID, text("The short id that stands under a picture"), default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buttons:
+    drawing: Drawing
+    database: Database
+
+    def presses(self) -> Presses:
+        return {
+            "again": self.again,
+            "vary": self.vary,
+            "edit": self.edit,
+            "instead": self.instead,
+            "upscale": self.upscale,
+            "details": self.details,
+            "go": self.go,
+            "decline": self.decline,
+        }
+
+    def commands(self) -> tuple[Command, ...]:
+        """Those that make sense as words too: in reply to a picture, or with its id."""
+        return (
+            Command(
+                name="vary",
+                summary=text("Draw another picture close to one: reply to it, or give its id"),
+                request=Vary,
+                handle=self.vary_words,
+                aliases=("变化",),
+            ),
+            Command(
+                name="again",
+                summary=text("Ask for the same once more"),
+                request=Again,
+                handle=self.again_words,
+                aliases=("再来",),
+            ),
+        )
+
+    async def vary_words(self, request: Vary, asking: Asking) -> Answer:
+        generation, index = await self._meant(asking, request.id)
+        return await self._from_picture(asking, generation, index, request.prompt or generation.request.prompt)
+
+    async def again_words(self, request: Again, asking: Asking) -> Answer:
+        generation, index = await self._meant(asking, request.id)
+        return await self.again(asking, generation, index)
+
+    async def again(self, asking: Asking, generation: Generation, index: int | None) -> Answer:
+        """The same once more, on the presser's quota."""
+        visible(asking, generation)
+        request = generation.request
+        for reference in request.references:
+            if not await self._stored(reference.blob):
+                raise NotThere(text("The pictures that {id} was made from were cleaned up.", id=generation.id))
+        model = self.drawing.model_for(asking, request.model)
+        request = replace(request, provider=model.provider, model=model.name)
+        return await self.drawing.accept(asking, request, model, private=generation.private)
+
+    async def vary(self, asking: Asking, generation: Generation, index: int) -> Answer:
+        """Another picture with the same words, close to this one."""
+        words = str(asking.invocation.values.get("prompt") or generation.request.prompt)
+        return await self._from_picture(asking, generation, index, words)
+
+    async def edit(self, asking: Asking, generation: Generation, index: int) -> Answer:
+        words = str(asking.invocation.values.get("prompt") or "").strip()
+        if not words:
+            raise UsageError(text("Say what should change: reply to the picture with your words."))
+        return await self._from_picture(asking, generation, index, words)
+
+    async def instead(self, asking: Asking, generation: Generation, index: int) -> Answer:
+        """The same words for another picture of the message that was replied to."""
+        parent = await self.drawing.service.load(generation.parent)
+        return await self._from_picture(asking, parent, index, generation.request.prompt)
+
+    async def upscale(self, asking: Asking, generation: Generation, index: int) -> Answer:
+        """The picture again at the model's top size, with itself as the reference."""
+        model = self.drawing.model_for(asking, generation.request.model)
+        image = next((each for each in generation.images if each.index == index), None)
+        ratio = closest_ratio(model, image.width, image.height) if image else ""
+        size = resolve(model, top_tier(model), ratio)
+        return await self._from_picture(asking, generation, index, generation.request.prompt, size=size)
+
+    async def details(self, asking: Asking, generation: Generation, index: int) -> Answer:
+        visible(asking, generation)
+        return await self.database.read(details, generation)
+
+    async def go(self, asking: Asking, generation: Generation, index: int) -> Answer:
+        return await self.drawing.service.go(generation.id, asking.invocation.id, asking.person)
+
+    async def decline(self, asking: Asking, generation: Generation, index: int) -> Answer:
+        if generation.state is not State.ASKED:
+            raise UsageError(text("This question was answered before."))
+        await self.drawing.service.cancel(generation.id, asking.person)
+        return Reply(text=text("Not now, then. Nothing was held."), tone=Tone.ANSWER, private=True)
+
+    async def _from_picture(
+        self, asking: Asking, generation: Generation, index: int | None, words: str, *, size: str = ""
+    ) -> Answer:
+        visible(asking, generation)
+        request: ImageRequest = generation.request
+        wanted = Wanted(
+            mode=Mode.EDIT,
+            prompt=words,
+            model=request.model,
+            size=size,
+            format=request.format,
+            watermark=request.watermark,
+            private=generation.private,
+            needs=1,
+        )
+        return await self.drawing.draw(asking, wanted, Quote(generation=generation, index=index))
+
+    async def _meant(self, asking: Asking, handle: str) -> tuple[Generation, int | None]:
+        """The picture with this id (`ID` or `ID:INDEX`), else the one that was replied to."""
+        if handle:
+            name, _, index = handle.partition(":")
+            return await self.drawing.service.load(name), int(index) if index else None
+        if asking.quote is None or asking.quote.generation is None:
+            raise UsageError(text("Reply to a picture of mine, or give its id."))
+        return asking.quote.generation, asking.quote.index
+
+    async def _stored(self, blob: str) -> bool:
+        return bool(await self.database.fetch("SELECT 1 FROM blobs WHERE key=:key", key=blob))
+
+
+def visible(asking: Asking, generation: Generation) -> None:
+    """What was made privately exists for nobody else but an admin; a deleted one for nobody."""
+    if generation.deleted:
+        raise NotThere(text("{id} was deleted.", id=generation.id))
+    if generation.private and generation.person != asking.person.id and not asking.person.admin:
+        raise NotAllowed(text("{id} was made privately by {name}.", id=generation.id, name=generation.person_name))

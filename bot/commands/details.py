@@ -1,0 +1,89 @@
+"""Everything about one generation as a table, with links to what it came from and what came of it."""
+
+from bot.chat import Button, Reply
+from bot.clock import moment
+from bot.generation.presenting import spent
+from bot.generation.record import Generation
+from bot.i18n import Money, Text, text, verbatim
+from bot.storage.connection import Connection
+
+MOST_CHILDREN = 5
+
+
+def details(connection: Connection, generation: Generation) -> Reply:
+    children = connection.rows(
+        "SELECT id, parent_index FROM generations WHERE parent=:id AND deleted_at=0 ORDER BY seq LIMIT :most",
+        id=generation.id,
+        most=MOST_CHILDREN,
+    )
+    rows = [*_request_rows(generation), *_result_rows(generation)]
+    buttons = []
+    if generation.parent:
+        rows.append((text("Made from"), verbatim(f"{generation.parent}:{generation.parent_index}")))
+        buttons.append(Button(command="show", generation=generation.parent, label=text("Show what it came from")))
+    for child in children:
+        label = text("Show {id}, made from this", id=child["id"])
+        buttons.append(Button(command="show", generation=child["id"], label=label))
+    return Reply(
+        text=text("Details of {id}", id=generation.id),
+        prompt=generation.request.prompt,
+        rows=tuple(rows),
+        buttons=tuple(buttons),
+        private=True,
+    )
+
+
+def _request_rows(generation: Generation) -> list[tuple[Text, Text]]:
+    request = generation.request
+    rows = [
+        (text("Made by"), verbatim(generation.person_name)),
+        (text("Model"), verbatim(request.model)),
+        (text("Size asked for"), verbatim(request.size)),
+    ]
+    if request.ratio:
+        rows.append((text("Ratio"), verbatim(request.ratio)))
+    rows.append((text("Pictures asked for"), verbatim(str(request.count))))
+    if request.references:
+        rows.append((text("Pictures given"), verbatim(str(len(request.references)))))
+    if request.format:
+        rows.append((text("Format"), verbatim(request.format)))
+    rows.append((text("Watermark"), text("yes") if request.watermark else text("no")))
+    return rows
+
+
+def _result_rows(generation: Generation) -> list[tuple[Text, Text]]:
+    rows = [
+        (
+            text("Picture {number}", number=f"{generation.id}:{image.index}"),
+            verbatim(
+                f"{image.width}×{image.height}, {image.media_type.removeprefix('image/').upper()}, {_bytes(image.size)}"
+            ),
+        )
+        for image in generation.images
+    ]
+    rows.append((text("Cost"), verbatim(str(Money(generation.cost)))))
+    rows.append((text("Asked at"), text("{time}", time=moment(generation.created_at))))
+    if generation.finished_at and generation.started_at:
+        rows.append((text("Took"), spent(generation)))
+    rows.append((text("State"), state_name(generation)))
+    return rows
+
+
+def state_name(generation: Generation) -> Text:
+    names = {
+        "asked": text("waits for your yes"),
+        "queued": text("in line"),
+        "running": text("being drawn"),
+        "sending": text("being drawn"),
+        "submitted": text("being drawn"),
+        "settled": text("done"),
+        "failed": text("failed"),
+        "refused": text("refused"),
+        "cancelled": text("cancelled"),
+        "unknown": text("unknown outcome"),
+    }
+    return names[str(generation.state)]
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 1024:.0f} KiB"

@@ -1,0 +1,194 @@
+"""The one door: every platform's invocation comes through here, and every answer is shown through here.
+
+A person's mistake becomes a private reply in that person's language; anything unforeseen becomes a reference number,
+shown to the person and written into the log beside the traceback.
+"""
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Self
+
+import structlog
+
+from bot import grammar, people
+from bot.asking import Answer, Asking, Presses, Quote
+from bot.chat import Invocation, Post, Reply, Tone
+from bot.clock import micros
+from bot.command import CommandTable
+from bot.errors import BotError, UsageError
+from bot.generation import inbox, outbox, record
+from bot.generation.delivery import Delivery
+from bot.i18n import language_of, text
+from bot.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+# A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
+_HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
+
+
+@dataclass(kw_only=True)
+class Dispatcher:
+    """Use as an asynchronous context manager: what is being answered is finished before it is left."""
+
+    database: Database
+    table: CommandTable
+    presses: Presses
+    delivery: Delivery
+    clock: Callable[[], datetime]
+    language: str = "en"
+    _tasks: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=10)
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def accept(self, invocation: Invocation, raw: Mapping[str, Any]) -> bool:
+        """Note the event durably, then answer it in the background. False if its id is known already.
+
+        Once this returns the platform may be told that the event has arrived.
+        """
+        new = await self.database.transaction(
+            inbox.receive, invocation.id, invocation.actor.adapter, raw, micros(self.clock())
+        )
+        if new:
+            self.start(invocation)
+        return new
+
+    def start(self, invocation: Invocation) -> None:
+        """Answer an invocation whose event is noted."""
+        task = asyncio.create_task(self.dispatch(invocation), name=f"invocation {invocation.id}")
+        self._tasks[invocation.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(invocation.id, None))
+
+    async def outcome(self, invocation: str) -> Answer:
+        """Wait for what an invocation that was just accepted came to."""
+        task = self._tasks.get(invocation)
+        return await asyncio.shield(task) if task else None
+
+    async def dispatch(self, invocation: Invocation) -> Answer:
+        """Answer it, and close its inbox row; never raises for what a person did."""
+        with structlog.contextvars.bound_contextvars(request=invocation.id):
+            language = language_of(invocation.actor.language, self.language)
+            try:
+                asking = await self._asking(invocation)
+                language = asking.language
+                answer = await self._answer(asking)
+            except BotError as error:
+                log.info("refused", kind=type(error).__name__)
+                answer = Reply(text=error.text, tone=Tone.REFUSAL, private=True)
+            except Exception:  # a door: the person gets a number, the operator the rest
+                reference = secrets.token_hex(4)
+                log.exception("failed", reference=reference)
+                answer = Reply(
+                    text=text(
+                        "Something went wrong here. If you ask the operator, give this number: {number}.",
+                        number=reference,
+                    ),
+                    tone=Tone.REFUSAL,
+                    private=True,
+                    state="failed",
+                )
+            if isinstance(answer, Reply):
+                answer = replace(answer, language=language)
+                await self._show(invocation, answer)
+            return answer
+
+    async def _asking(self, invocation: Invocation) -> Asking:
+        person = await self.database.transaction(people.find, invocation.actor, micros(self.clock()))
+        language = person.language or language_of(invocation.actor.language, self.language)
+        invocation, quote = await self._quote(invocation)
+        return Asking(invocation=invocation, person=person, language=language, quote=quote)
+
+    async def _quote(self, invocation: Invocation) -> tuple[Invocation, Quote | None]:
+        """What is replied to. A line may begin with a picture's `ID:INDEX`, which chooses by itself."""
+        if named := _HANDLE.match(invocation.line):
+            generation = await self.database.read(outbox.existing, named["id"])
+            if generation is not None:
+                index = int(named["index"]) if named["index"] else None
+                line = invocation.line[named.end() :]
+                return replace(invocation, line=line), Quote(generation=generation, index=index)
+        quoted = invocation.quoted
+        if quoted is None:
+            return invocation, None
+        found: str | None = quoted.generation or None
+        if found is None:
+            found = await self.database.read(outbox.quoted, invocation.actor.adapter, quoted.message_id)
+        loaded = await self.database.read(record.load, found) if found else None
+        return invocation, Quote(generation=loaded, index=quoted.index, attachments=quoted.attachments)
+
+    async def _answer(self, asking: Asking) -> Answer:
+        invocation = asking.invocation
+        if invocation.press:
+            return await self._press(asking)
+        if invocation.command:
+            return await self._run(asking, invocation.command, dict(invocation.values))
+        parsed = grammar.parse(invocation.line, self.table)
+        if parsed:
+            return await self._run(asking, parsed.command, dict(parsed.values))
+        return await self._plain_words(asking)
+
+    async def _show(self, invocation: Invocation, reply: Reply) -> None:
+        """Show the reply, and only then close the row: after a crash it is shown again, under the same key."""
+        post = Post(key=invocation.id, place=invocation.place, reply=reply)
+        message = await self.delivery.answer(post)
+        if reply.generation and message:  # it shows a generation: a reply to it means that one
+            await self.database.transaction(outbox.add_posted, post, message)
+        await self.database.transaction(inbox.close, invocation.id, reply.generation)
+
+    async def _plain_words(self, asking: Asking) -> Answer:
+        """Words in reply to a picture change it; words with pictures do too; words alone draw."""
+        invocation = asking.invocation
+        words = invocation.line.strip()
+        if not words:
+            raise UsageError(text("Say what to draw, or what to change in the picture. /help shows how."))
+        changes = bool(invocation.attachments) or asking.quote is not None
+        return await self._run(asking, "edit" if changes else "imagine", {"prompt": words})
+
+    async def _run(self, asking: Asking, name: str, values: dict[str, object]) -> Answer:
+        command = self.table.find(name)
+        coming = 1 if asking.quote is not None else 0
+        request = command.bind(values, asking.invocation.attachments, pictures_coming=coming)
+        answer: Answer = await command.handle(request, asking)
+        return answer
+
+    async def _press(self, asking: Asking) -> Answer:
+        name, _, rest = asking.invocation.press.partition(":")
+        generation, _, index = rest.partition(":")
+        press = self.presses.get(name)
+        if press is None or not generation:
+            raise UsageError(
+                text(
+                    "This button is from another version of the bot. /show {id} shows the picture anew.",
+                    id=generation[:20] or "ID",
+                )
+            )
+        loaded = await self.database.read(record.load, generation)
+        return await press(asking, loaded, int(index) if index.isdecimal() else 0)
+
+    async def replay(self) -> int:
+        """At a start: answer again what was acknowledged but not dealt with; returns how many."""
+        rows = await self.database.read(inbox.still_open)
+        for row in rows:
+            with suppress(KeyError):
+                await self._replay_one(row["id"], row["adapter"], row["raw"])
+        return len(rows)
+
+    async def _replay_one(self, invocation_id: str, adapter: str, raw: str) -> None:
+        invocation = await self.delivery.adapters[adapter].replay(json.loads(raw))
+        if invocation is None:
+            await self.database.transaction(inbox.close, invocation_id)
+            return
+        self.start(invocation)

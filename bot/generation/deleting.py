@@ -1,0 +1,58 @@
+"""Taking pictures away: because their maker wants it, or because their time is over."""
+
+from collections.abc import Iterable
+
+from bot.errors import UsageError
+from bot.generation.accepting import own, want_post
+from bot.generation.record import load, note
+from bot.i18n import text
+from bot.people import Person
+from bot.storage.connection import Connection
+
+
+def delete(connection: Connection, generation: str, person: Person, at: int) -> list[str]:
+    """Mark it deleted and return the blobs that nothing else needs; what was charged stays charged.
+
+    Raises `NotAllowed` for another person's, `UsageError` while it is not finished; deleting twice changes nothing.
+    """
+    before = load(connection, generation)
+    own(before, person)
+    if not before.ended:
+        raise UsageError(text("{id} is not finished yet; cancel it first.", id=before.id))
+    if before.deleted:
+        return []
+    connection.execute("UPDATE generations SET deleted_at=:at WHERE id=:id", at=at, id=before.id)
+    connection.execute("UPDATE images SET state='removed' WHERE generation=:id", id=before.id)
+    note(connection, before.id, "deleted", at)
+    want_post(connection, before.id)
+    return _unneeded(connection, {image.blob for image in before.images})
+
+
+def clean(connection: Connection, blobs: Iterable[str], at: int) -> list[str]:
+    """Retention took these: pictures that were stored in them say so from now on. Returns what may be removed."""
+    gone = list(blobs)
+    for blob in gone:
+        rows = connection.rows(
+            "UPDATE images SET state='cleaned' WHERE blob=:blob AND state='made' RETURNING generation", blob=blob
+        )
+        for row in rows:
+            note(connection, row["generation"], "cleaned", at)
+            want_post(connection, row["generation"])
+        connection.execute("DELETE FROM blobs WHERE key=:key", key=blob)
+    return gone
+
+
+def _unneeded(connection: Connection, blobs: set[str]) -> list[str]:
+    """Those that neither another picture nor a request that still runs needs."""
+    free = []
+    for blob in sorted(blobs):
+        used = connection.row("SELECT 1 FROM images WHERE blob=:blob AND state='made'", blob=blob)
+        wanted = connection.row(
+            "SELECT 1 FROM generations WHERE state IN ('asked', 'queued', 'running', 'sending', 'submitted')"
+            " AND request LIKE :pattern",
+            pattern=f"%{blob}%",
+        )
+        if used is None and wanted is None:
+            connection.execute("DELETE FROM blobs WHERE key=:key", key=blob)
+            free.append(blob)
+    return free

@@ -1,0 +1,223 @@
+"""Brings what is stored onto the platforms: every posting once, under its key, as often as it takes.
+
+What must be shown is a row (`to post`), written in the transaction that made it true. A post shows the generation as it
+is when it is posted, so a late one is never stale. Progress in between is shown too, at the adapter's pace, and may be
+skipped: it is not worth a row.
+"""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+import structlog
+
+from bot.chat import Adapter, CannotPost, Post, Reply
+from bot.clock import micros
+from bot.generation import outbox, queue
+from bot.generation.outbox import Posting
+from bot.generation.states import ENDED, State
+from bot.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+LOOK_AGAIN = 1.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+FINAL = {str(state) for state in (*ENDED, State.ASKED)}
+
+
+@dataclass(kw_only=True)
+class Delivery:
+    """present: the Reply that shows a generation now, given its place in the line (0: not in it).
+
+    Use as an asynchronous context manager; leaving it finishes what is being posted.
+    """
+
+    database: Database
+    adapters: Mapping[str, Adapter]
+    present: Callable[[str, int], Awaitable[Reply]]
+    patience: float = 10.0
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _posting: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _dirty: dict[str, float] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
+    _shown_at: dict[str, float] = field(default_factory=dict)
+    _line_moved: bool = False
+    _stopping: bool = False
+    _waiting: dict[str, list[asyncio.Future[Reply]]] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        await self.database.transaction(outbox.unfinished)
+        self._loop = asyncio.create_task(self._deliver())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopping = True
+        self._wake.set()
+        await self._loop
+        if self._posting:
+            await asyncio.wait(self._posting.values(), timeout=self.patience)
+        for task in self._posting.values():
+            task.cancel()
+        await asyncio.gather(*self._posting.values(), return_exceptions=True)
+
+    def changed(self, generation: str) -> None:
+        """There is something new to show of this generation."""
+        self._dirty.setdefault(generation, time.monotonic())
+        self._wake.set()
+
+    def line_moved(self) -> None:
+        """Places in the line have changed."""
+        self._line_moved = True
+        self._wake.set()
+
+    async def answer(self, post: Post) -> str:
+        """Show a reply that is not a generation's own; returns the message's id, or "" where that failed."""
+        for attempt in range(5):
+            try:
+                return await self.adapters[post.place.adapter].post(post)
+            except CannotPost as problem:
+                if problem.final:
+                    break
+                await asyncio.sleep(problem.retry_after or FIRST_PAUSE * 2**attempt)
+        log.warning("an answer could not be posted", key=post.key)
+        return ""
+
+    async def end_of(self, generation: str) -> Reply:
+        """Wait until a generation has ended, or asks something, and that stands on its platform."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(generation, []).append(future)
+        try:
+            if reply := await self._ended(generation):
+                return reply
+            return await future
+        finally:
+            waiting = self._waiting.get(generation, [])
+            with suppress(ValueError):
+                waiting.remove(future)
+
+    async def _ended(self, generation: str) -> Reply | None:
+        open_rows = await self.database.fetch(
+            "SELECT 1 FROM postings WHERE generation=:generation AND state IN ('to post', 'posting')",
+            generation=generation,
+        )
+        if open_rows:
+            return None
+        reply = await self.present(generation, 0)
+        return reply if reply.state in FINAL else None
+
+    async def _deliver(self) -> None:
+        while not self._stopping:
+            try:
+                pause = await self._round()
+            except Exception:  # a door: delivery goes on whatever one round met
+                log.exception("a round of delivery failed")
+                pause = LOOK_AGAIN
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _round(self) -> float:
+        """Start what is due; returns how long nothing needs to be looked at."""
+        now = micros(datetime.now(UTC))
+        for key in await self.database.read(outbox.due, now):
+            if key not in self._posting:
+                self._start(key, self._post_wanted(key))
+        if self._line_moved:
+            await self._note_places()
+        return await self._show_progress()
+
+    def _start(self, key: str, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._posting[key] = task
+        task.add_done_callback(lambda _: self._done(key))
+
+    def _done(self, key: str) -> None:
+        self._posting.pop(key, None)
+        self._wake.set()
+
+    async def _post_wanted(self, key: str) -> None:
+        async with self._locks[key]:
+            posting = await self.database.transaction(outbox.claim, key)
+            if posting is None:
+                return
+            try:
+                reply = await self._reply(posting)
+                message = await self._adapter(posting).post(_post(posting, reply))
+            except Exception as error:  # noqa: BLE001 - a door: a platform may fail in any way, the posting outlives it
+                await self._refused(posting, error)
+                return
+            await self.database.transaction(outbox.posted, posting, message)
+            self._shown_at[key] = time.monotonic()
+        if reply.state in FINAL:
+            self._finish(posting, reply)
+
+    def _finish(self, posting: Posting, reply: Reply) -> None:
+        self._locks.pop(posting.key, None)
+        self._shown_at.pop(posting.key, None)
+        for future in self._waiting.pop(posting.generation, []):
+            if not future.done():
+                future.set_result(reply)
+
+    async def _refused(self, posting: Posting, error: Exception) -> None:
+        final = isinstance(error, CannotPost) and error.final
+        told = error.retry_after if isinstance(error, CannotPost) else None
+        grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2**posting.tries) * random.uniform(0.5, 1.0)
+        later = micros(datetime.now(UTC)) + round((told or grown) * 1_000_000)
+        log.warning("a post was refused", generation=posting.generation, problem=type(error).__name__, final=final)
+        await self.database.transaction(outbox.refused, posting, type(error).__name__, later, final=final)
+
+    async def _note_places(self) -> None:
+        self._line_moved = False
+        places = {generation: place for place, generation in enumerate(await self.database.read(queue.places), 1)}
+        for generation, place in places.items():
+            if self._places.get(generation) != place:
+                self._dirty.setdefault(generation, time.monotonic())
+        self._places = places
+
+    async def _show_progress(self) -> float:
+        """Change the messages of what has moved, each at its adapter's pace."""
+        next_look = LOOK_AGAIN
+        for generation in list(self._dirty):
+            postings = await self.database.read(outbox.standing, generation)
+            if not postings:  # the first post is still to come, and will show all this
+                del self._dirty[generation]
+                continue
+            posting = postings[0]
+            wait = self._shown_at.get(posting.key, 0.0) + self._adapter(posting).pace - time.monotonic()
+            if posting.key in self._posting or wait > 0:
+                next_look = min(next_look, max(wait, 0.05))
+                continue
+            del self._dirty[generation]
+            self._start(posting.key, self._post_progress(posting))
+        return next_look
+
+    async def _post_progress(self, posting: Posting) -> None:
+        async with self._locks[posting.key]:
+            reply = await self._reply(posting)
+            if reply.state in FINAL:  # its row says so too, and is posted with more care
+                return
+            self._shown_at[posting.key] = time.monotonic()
+            try:
+                await self._adapter(posting).post(_post(posting, reply))
+            except Exception as error:  # noqa: BLE001 - a door: progress may be lost, the next one or the end comes
+                log.info("progress was not shown", generation=posting.generation, problem=type(error).__name__)
+
+    async def _reply(self, posting: Posting) -> Reply:
+        if posting.generation not in self._places:
+            await self._note_places()
+        return await self.present(posting.generation, self._places.get(posting.generation, 0))
+
+    def _adapter(self, posting: Posting) -> Adapter:
+        return self.adapters[posting.place.adapter]
+
+
+def _post(posting: Posting, reply: Reply) -> Post:
+    return Post(key=posting.key, place=posting.place, reply=reply, message=posting.message)

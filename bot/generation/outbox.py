@@ -1,0 +1,110 @@
+"""Postings as they are stored: what must be shown, and what stands where. Functions for transactions."""
+
+from dataclasses import dataclass
+
+from bot.chat import Place, Post
+from bot.errors import NotThere
+from bot.generation.record import Generation, load, read_place, write_place
+from bot.storage.connection import Connection, Row
+
+GIVE_UP_AFTER = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """wanted counts what there is to show; delivery writes down which count it has shown."""
+
+    key: str
+    generation: str
+    place: Place
+    wanted: int
+    message: str
+    tries: int
+
+
+def due(connection: Connection, now: int) -> list[str]:
+    """Keys of what has to be posted now."""
+    rows = connection.rows(
+        "SELECT key FROM postings WHERE state='to post' AND next_at<=:now ORDER BY next_at, key", now=now
+    )
+    return [row["key"] for row in rows]
+
+
+def claim(connection: Connection, key: str) -> Posting | None:
+    row = connection.row("UPDATE postings SET state='posting' WHERE key=:key AND state='to post' RETURNING *", key=key)
+    return _posting(row) if row else None
+
+
+def posted(connection: Connection, posting: Posting, message: str) -> None:
+    """It stands; if something newer came meanwhile it is to be posted again, into the same message."""
+    connection.execute(
+        "UPDATE postings SET shown=:shown, message=:message, tries=0, problem='',"
+        " state=CASE WHEN wanted>:shown THEN 'to post' ELSE 'posted' END WHERE key=:key",
+        shown=posting.wanted,
+        message=message,
+        key=posting.key,
+    )
+
+
+def refused(connection: Connection, posting: Posting, problem: str, next_at: int, *, final: bool) -> None:
+    """The platform did not take it: later again, or kept for `/show` when that cannot help."""
+    state = "kept" if final or posting.tries + 1 >= GIVE_UP_AFTER else "to post"
+    connection.execute(
+        "UPDATE postings SET state=:state, tries=tries+1, next_at=:next_at, problem=:problem WHERE key=:key",
+        state=state,
+        next_at=next_at,
+        problem=problem[:200],
+        key=posting.key,
+    )
+
+
+def standing(connection: Connection, generation: str) -> list[Posting]:
+    """Messages that stand, and may be changed to show progress."""
+    rows = connection.rows(
+        "SELECT * FROM postings WHERE generation=:generation AND state='posted' AND message<>''", generation=generation
+    )
+    return [_posting(row) for row in rows]
+
+
+def unfinished(connection: Connection) -> None:
+    """At a start: what was being posted when the process died is posted again, under the same key."""
+    connection.execute("UPDATE postings SET state='to post', next_at=0 WHERE state='posting'")
+
+
+def quoted(connection: Connection, adapter: str, message: str) -> str | None:
+    """The generation that stands in a platform's message, if it is ours."""
+    row = connection.row(
+        "SELECT generation FROM postings WHERE adapter=:adapter AND message=:message", adapter=adapter, message=message
+    )
+    return str(row["generation"]) if row else None
+
+
+def add_posted(connection: Connection, post: Post, message: str) -> None:
+    """One more message that shows a generation: `/show` puts it anywhere, and it changes with the generation."""
+    connection.execute(
+        "INSERT INTO postings (key, generation, adapter, place, state, wanted, shown, message)"
+        " VALUES (:key, :generation, :adapter, :place, 'posted', 1, 1, :message) ON CONFLICT (key) DO NOTHING",
+        key=post.key,
+        generation=post.reply.generation,
+        adapter=post.place.adapter,
+        place=write_place(post.place),
+        message=message,
+    )
+
+
+def existing(connection: Connection, generation: str) -> Generation | None:
+    try:
+        return load(connection, generation)
+    except NotThere:
+        return None
+
+
+def _posting(row: Row) -> Posting:
+    return Posting(
+        key=row["key"],
+        generation=row["generation"],
+        place=read_place(row),
+        wanted=row["wanted"],
+        message=row["message"],
+        tries=row["tries"],
+    )

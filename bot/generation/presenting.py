@@ -1,0 +1,211 @@
+"""What a generation looks like at this moment: a pure function from its stored state to the Reply that shows it."""
+
+from bot.catalogue import Model
+from bot.catalogue.sizes import sides, top_tier
+from bot.chat import AccountLine, Button, Picture, Reply, Tone
+from bot.generation.record import Generation
+from bot.generation.states import IN_FLIGHT, State
+from bot.i18n import Money, Text, plural, text, verbatim
+from bot.request import Mode
+
+ALT_LENGTH = 300
+
+
+def present(
+    generation: Generation, *, place: int = 0, model: Model | None = None, accounts: tuple[AccountLine, ...] = ()
+) -> Reply:
+    """place: in the line, from 1; model: None where the provider no longer offers it."""
+    if generation.deleted:
+        return _reply(generation, text("{id} was deleted.", id=generation.id), tone=Tone.ANSWER, prompt="")
+    match generation.state:
+        case State.ASKED:
+            return _question(generation, accounts)
+        case State.QUEUED:
+            return _reply(generation, _in_line(generation, place), tone=Tone.PROGRESS, buttons=(_cancel(generation),))
+        case state if state in IN_FLIGHT:
+            return _drawing(generation)
+        case State.SETTLED:
+            return _result(generation, model)
+        case State.CANCELLED:
+            return _reply(
+                generation, text("Cancelled. Nothing was charged."), tone=Tone.ANSWER, buttons=(_again(generation),)
+            )
+        case _:
+            words = generation.failure or text("That did not work. Nothing was charged.")
+            return _reply(
+                generation, words, tone=Tone.REFUSAL, notes=(_handle(generation),), buttons=(_again(generation),)
+            )
+
+
+def result_buttons(generation: Generation, model: Model | None, index: int = 0) -> tuple[Button, ...]:
+    """What one can do with a picture: each button is a command that goes on working after a restart."""
+    buttons = [_again(generation)]
+    if any(image.state == "made" for image in generation.images):
+        ask = text("What should change?")
+        buttons.append(Button(command="vary", generation=generation.id, index=index, label=text("Vary"), picks=True))
+        buttons.append(
+            Button(command="edit", generation=generation.id, index=index, label=text("Edit"), asks=ask, picks=True)
+        )
+        if model and model.references and _can_grow(generation, model):
+            label = verbatim(top_tier(model))
+            buttons.append(Button(command="upscale", generation=generation.id, index=index, label=label, picks=True))
+    buttons.append(Button(command="details", generation=generation.id, label=text("Details")))
+    buttons.append(Button(command="delete", generation=generation.id, label=text("Delete"), danger=True))
+    return tuple(buttons)
+
+
+def pictures(generation: Generation) -> tuple[Picture, ...]:
+    """The pictures that are still stored."""
+    return tuple(
+        Picture(
+            generation=generation.id,
+            index=image.index,
+            blob=image.blob,
+            media_type=image.media_type,
+            width=image.width,
+            height=image.height,
+            size=image.size,
+            alt=generation.request.prompt[:ALT_LENGTH],
+        )
+        for image in generation.images
+        if image.state == "made"
+    )
+
+
+def spent(generation: Generation) -> Text:
+    """Seconds from admission to the end, as a person reads them."""
+    seconds = (generation.finished_at - generation.started_at) / 1_000_000
+    return verbatim(f"{seconds:.1f} s") if seconds < 10 else verbatim(f"{seconds:.0f} s")
+
+
+def _question(generation: Generation, accounts: tuple[AccountLine, ...]) -> Reply:
+    ask = plural(
+        "This takes {count} picture, for at most {price}. Shall I?",
+        "This takes up to {count} pictures, for at most {price}. Shall I?",
+        generation.request.count,
+        price=Money(generation.price),
+    )
+    buttons = (
+        Button(command="go", generation=generation.id, label=text("Go")),
+        Button(command="decline", generation=generation.id, label=text("Not now")),
+    )
+    return _reply(generation, ask, tone=Tone.QUESTION, buttons=buttons, accounts=accounts)
+
+
+def _in_line(generation: Generation, place: int) -> Text:
+    if generation.tries:
+        return text("The provider is busy; trying again by itself soon.")
+    if place <= 1:
+        return text("In line: next.")
+    return text("In line: number {place}.", place=place)
+
+
+def _drawing(generation: Generation) -> Reply:
+    made, wanted = len(generation.images), generation.request.count
+    words = text("Drawing: {made} of {wanted} done.", made=made, wanted=wanted) if wanted > 1 else text("Drawing…")
+    if generation.cancelled:
+        words = text("Stopping. What the provider already draws is waited for, because it is billed.")
+    buttons = () if generation.cancelled else (_cancel(generation),)
+    return _reply(generation, words, tone=Tone.PROGRESS, pictures=pictures(generation), buttons=buttons)
+
+
+def _result(generation: Generation, model: Model | None) -> Reply:
+    shown = pictures(generation)
+    notes = [_handle(generation), *generation.notes]
+    made, wanted = len(generation.images), generation.request.count
+    if generation.cancelled:
+        notes.append(text("Cancelled too late for this: the provider had billed it, so it is kept and charged."))
+    elif made < wanted:
+        notes.append(text("{made} of {wanted} came; only those were charged.", made=made, wanted=wanted))
+    notes.extend(words for place, words in enumerate(generation.missing) if words not in generation.missing[:place])
+    if len(shown) < made:
+        notes.append(text("Pictures are kept for a limited time, and these were cleaned up. Press Again to draw anew."))
+    return _reply(
+        generation,
+        _title(generation),
+        tone=Tone.ANSWER,
+        notes=tuple(notes),
+        pictures=shown,
+        buttons=(*result_buttons(generation, model), *_instead(generation)),
+    )
+
+
+def _title(generation: Generation) -> Text:
+    name = generation.person_name
+    match generation.request.mode:
+        case Mode.EDIT if generation.parent:
+            return text("Edited for {name}, from {parent}", name=name, parent=generation.parent)
+        case Mode.EDIT:
+            return text("Edited for {name}", name=name)
+        case Mode.BLEND:
+            return text("Blended for {name}", name=name)
+        case Mode.SERIES:
+            return text("A series for {name}", name=name)
+        case _:
+            return text("Drawn for {name}", name=name)
+
+
+def _handle(generation: Generation) -> Text:
+    """Model, size, price, time, id: the line of small print under a picture."""
+    parts = [generation.request.model]
+    if generation.images:
+        image = generation.images[0]
+        parts.append(f"{image.width}×{image.height}")
+    if generation.cost:
+        parts.append(str(Money(generation.cost)))
+    if generation.finished_at and generation.started_at:
+        parts.append(str(spent(generation)))
+    return verbatim(" · ".join([*parts, generation.id]))
+
+
+def _can_grow(generation: Generation, model: Model) -> bool:
+    """The model's top tier would be larger than what is here."""
+    largest = max(x * y for x, y in filter(None, map(sides, model.tiers[top_tier(model)].values())))
+    return any(image.width * image.height * 1.2 < largest for image in generation.images)
+
+
+def _instead(generation: Generation) -> tuple[Button, ...]:
+    """A reply to a message with several pictures meant one of them: the others are one press away."""
+    return tuple(
+        Button(
+            command="instead",
+            generation=generation.id,
+            index=index,
+            label=text("Picture {number} instead", number=index + 1),
+        )
+        for index in generation.others
+    )
+
+
+def _again(generation: Generation) -> Button:
+    return Button(command="again", generation=generation.id, label=text("Again"))
+
+
+def _cancel(generation: Generation) -> Button:
+    return Button(command="cancel", generation=generation.id, label=text("Cancel"))
+
+
+def _reply(
+    generation: Generation,
+    words: Text,
+    *,
+    tone: Tone,
+    prompt: str | None = None,
+    notes: tuple[Text, ...] = (),
+    pictures: tuple[Picture, ...] = (),
+    buttons: tuple[Button, ...] = (),
+    accounts: tuple[AccountLine, ...] = (),
+) -> Reply:
+    return Reply(
+        text=words,
+        tone=tone,
+        prompt=generation.request.prompt if prompt is None else prompt,
+        notes=notes,
+        pictures=pictures,
+        buttons=buttons,
+        accounts=accounts,
+        private=generation.private,
+        generation=generation.id,
+        state=str(generation.state),
+        language=generation.language,
+    )

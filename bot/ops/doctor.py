@@ -1,0 +1,202 @@
+"""Looks for what is wrong, and says how to cure it. Reads only; works beside a running bot."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.app import CannotStart, database_path
+from bot.catalogue import load
+from bot.generation.service import LEAST_DISK
+from bot.ops.ownership import find_owner, is_owned
+from bot.quota.audit import verify
+from bot.settings import Settings
+from bot.storage import schema
+from bot.storage.database import SAFE_SQLITE, SQLiteConnection
+
+Tell = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing looked at. `cure` says what to do where it is not well; a warning lets the bot run all the same."""
+
+    name: str
+    told: str
+    well: bool = True
+    warning: bool = False
+    cure: str = ""
+
+
+async def examine(settings: Settings, tell: Tell) -> int:
+    """Tell every finding; returns 1 if something keeps the bot from working."""
+    findings = await asyncio.to_thread(lambda: list(_findings(settings)))
+    for finding in findings:
+        mark = "ok  " if finding.well else ("note" if finding.warning else "BAD ")
+        tell(f"{mark} {finding.name}: {finding.told}")
+        if finding.cure and not finding.well:
+            tell(f"     -> {finding.cure}")
+    return int(any(not finding.well and not finding.warning for finding in findings))
+
+
+async def verify_ledger(settings: Settings, tell: Tell) -> int:
+    """Prove the books; returns 1 where they do not agree."""
+    path = database_path(settings)
+    if not path.exists():
+        raise CannotStart(f"there is no database at {path}")
+    with _reading(path) as connection:
+        books = await asyncio.to_thread(verify, connection)
+    for problem in books.problems:
+        tell(problem)
+    if books.problems:
+        tell(f"The books do not agree: {len(books.problems)} problems.")
+        return 1
+    tell(
+        f"The books agree: {books.accounts} accounts, {books.entries} entries, {books.held} open holds, "
+        f"{books.possible} possibly billed."
+    )
+    return 0
+
+
+def is_alive(folder: Path) -> bool:
+    """The process that owns the folder answers."""
+    owner = find_owner(folder)
+    if owner is None:
+        return False
+    try:
+        with urllib.request.urlopen(f"{owner.url}/healthz", timeout=3) as answer:
+            return bool(json.load(answer).get("alive"))
+    except (OSError, ValueError):
+        return False
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield _python()
+    yield _sqlite()
+    yield _folder(settings.data_dir)
+    yield _disk(settings.data_dir)
+    yield from _database(settings)
+    yield _process(settings.data_dir)
+    yield from _providers(settings)
+
+
+def _python() -> Finding:
+    return Finding(name="Python", told=".".join(map(str, sys.version_info[:3])))
+
+
+def _sqlite() -> Finding:
+    version = sqlite3.sqlite_version_info
+    newest, *patched = SAFE_SQLITE
+    safe = version >= newest or any(version[:2] == fix[:2] and version >= fix for fix in patched)
+    return Finding(
+        name="SQLite",
+        told=sqlite3.sqlite_version,
+        well=safe,
+        warning=True,
+        cure="this version can damage a file that several connections write at once. The bot writes over one only; do"
+        " not let another program checkpoint the file, and take a newer SQLite when you can",
+    )
+
+
+def _folder(folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        return Finding(
+            name="data folder",
+            told=f"{folder}: {error.strerror}",
+            well=False,
+            cure="make it writable for this user, or name another one by BOT_DATA_DIR",
+        )
+    return Finding(name="data folder", told=str(folder))
+
+
+def _disk(folder: Path) -> Finding:
+    if not folder.exists():
+        return Finding(name="disk", told="unknown", well=False, warning=True)
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        name="disk",
+        told=f"{free // 2**20:,} MiB free",
+        well=free > LEAST_DISK,
+        cure=f"below {LEAST_DISK // 2**20} MiB nothing is accepted: make room, or lower BOT_RETENTION__TOTAL",
+    )
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    path = database_path(settings)
+    version, newest = schema.current(path), schema.head()
+    if not path.exists():
+        yield Finding(name="database", told=f"{path} will be made at the first start")
+        return
+    yield Finding(
+        name="database",
+        told=f"{path}, version {version or 'none'}",
+        well=version == newest,
+        warning=version < newest,
+        cure="a start brings it to this version" if version < newest else "use the newer program that made it",
+    )
+    if version != newest:
+        return
+    with _reading(path) as connection:
+        books = verify(connection)
+    yield Finding(
+        name="ledger",
+        told="the books agree" if not books.problems else books.problems[0],
+        well=not books.problems,
+        cure="run `seedream-bot ledger verify` and report what it says",
+    )
+    yield Finding(
+        name="unknown outcomes",
+        told=f"{books.possible} possibly billed",
+        well=not books.possible,
+        warning=True,
+        cure="they are decided by themselves (BOT_UNKNOWN__AFTER, BOT_UNKNOWN__THEN)",
+    )
+
+
+def _process(folder: Path) -> Finding:
+    if not is_owned(folder):
+        return Finding(name="process", told="none runs here")
+    owner = find_owner(folder)
+    if owner is None or not is_alive(folder):
+        return Finding(
+            name="process",
+            told="one holds the folder but does not answer",
+            well=False,
+            cure="it may be starting or stopping; if it stays so, look into its log",
+        )
+    return Finding(name="process", told=f"{owner.pid} answers at {owner.url}")
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    catalogue = load()
+    for name in settings.provider_order:
+        models = ", ".join(model.name for model in catalogue.models(name))
+        yield Finding(name=f"provider {name}", told=f"offers {models}")
+    if settings.provider_order == ("sandbox",):
+        yield Finding(
+            name="keys",
+            told="none set: pictures are placeholders drawn on this machine",
+            well=False,
+            warning=True,
+            cure="set BOT_MODELARK__API_KEY (or BOT_VOLCENGINE__API_KEY) for real ones",
+        )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[SQLiteConnection]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)) as raw:
+        raw.row_factory = sqlite3.Row
+        raw.execute("PRAGMA busy_timeout=5000")
+        raw.execute("BEGIN")  # one consistent moment, whatever is written meanwhile
+        yield SQLiteConnection(raw)

@@ -1,0 +1,102 @@
+"""What has to be done by the clock: questions expire, unknown money is decided, old pictures go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, Self
+
+import structlog
+
+from bot.clock import micros, moment
+from bot.generation import inbox
+from bot.generation.accepting import expire_questions
+from bot.generation.deleting import clean
+from bot.generation.settling import resolve_unknown
+from bot.media.retention import Kept, superfluous
+from bot.media.store import Blob
+from bot.storage.connection import Connection
+from bot.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+EVERY = 60.0
+CLEAN_EVERY = timedelta(hours=1)
+QUESTION_LIVES = timedelta(minutes=10)
+
+
+class Blobs(Protocol):
+    def blobs(self) -> AsyncIterator[Blob]: ...
+
+    async def delete(self, key: str) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Janitor:
+    """Use as an asynchronous context manager. changed: told generations of which there is something new to show."""
+
+    database: Database
+    blobs: Blobs
+    clock: Callable[[], datetime]
+    changed: Callable[[str], None]
+    unknown_after: timedelta
+    charge_unknown: bool
+    days: int
+    total: int
+    _clean_at: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._rounds())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _rounds(self) -> None:
+        while True:
+            try:
+                await self.round()
+            except Exception:  # a door: the next round tries again
+                log.exception("a round of the janitor failed")
+            await asyncio.sleep(EVERY)
+
+    async def round(self) -> None:
+        now = self.clock()
+        at = micros(now)
+        for generation in await self.database.transaction(expire_questions, micros(now - QUESTION_LIVES), at):
+            self.changed(generation)
+        decided = await self.database.transaction(
+            resolve_unknown, micros(now - self.unknown_after), at, charge=self.charge_unknown
+        )
+        if decided:
+            log.info("unknown outcomes were decided", generations=len(decided), charged=self.charge_unknown)
+        await self.database.transaction(inbox.forget, micros(now - timedelta(days=inbox.KEEP_DAYS)))
+        if self._clean_at <= now:
+            self._clean_at = now + CLEAN_EVERY
+            await self._clean(now)
+
+    async def _clean(self, now: datetime) -> None:
+        known, needed = await self.database.read(_known)
+        kept = [
+            Kept(key=blob.key, last_used=max(blob.stored, known.get(blob.key, blob.stored)), size=blob.size)
+            async for blob in self.blobs.blobs()
+            if blob.key not in needed
+        ]
+        gone = superfluous(kept, now=now, days=self.days, max_total=self.total)
+        if not gone:
+            return
+        for key in await self.database.transaction(clean, gone, micros(now)):
+            await self.blobs.delete(key)
+        log.info("old pictures were cleaned up", pictures=len(gone))
+
+
+def _known(connection: Connection) -> tuple[dict[str, datetime], str]:
+    """When each blob was last used, and the requests that are not finished and need theirs."""
+    rows = connection.rows("SELECT key, used_at FROM blobs")
+    busy = connection.rows(
+        "SELECT request FROM generations WHERE state IN ('asked', 'queued', 'running', 'sending', 'submitted')"
+    )
+    return {row["key"]: moment(row["used_at"]) for row in rows}, " ".join(row["request"] for row in busy)

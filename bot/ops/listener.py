@@ -1,0 +1,132 @@
+"""The one listener of a process: health for those who watch it, and a control door for commands on this machine.
+
+The control door opens to the token in `owner.json`, which only the same user can read. What else the process serves
+(the chat page) is mounted onto the same application.
+"""
+
+import hmac
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import BodyPartReader, web
+
+from bot.media.spool import spool
+
+CONTROL = "/control/"
+OPEN_PATHS = ("/healthz", "/readyz")
+MOST_UPLOAD = 40 * 1024 * 1024
+
+Action = Callable[[dict[str, Any], tuple[Path, ...]], Awaitable[dict[str, Any]]]
+
+
+class Listener:
+    """Use as an asynchronous context manager; `port` is the one that was taken.
+
+    actions: what `POST /control/NAME` does with a JSON object and files. ready: problems that keep it from working.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        token: str,
+        actions: dict[str, Action],
+        ready: Callable[[], Awaitable[list[str]]],
+        read: Callable[[str], Any],
+        next_free: bool = False,
+    ) -> None:
+        self.host, self.port = host, port
+        self._token = token
+        self._actions = actions
+        self._ready = ready
+        self._read = read
+        self._next_free = next_free
+        self.application = web.Application(client_max_size=2**20)
+        self.application.router.add_get("/healthz", self._healthz)
+        self.application.router.add_get("/readyz", self._readyz)
+        self.application.router.add_post(CONTROL + "{action}", self._control)
+        self.application.router.add_get(CONTROL + "blobs/{key}", self._blob)
+
+    async def __aenter__(self) -> Self:
+        self._runner = web.AppRunner(self.application, access_log=None, shutdown_timeout=2.0)
+        await self._runner.setup()
+        try:
+            await self._bind()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(self.host, self.host)
+        return f"http://{host}:{self.port}"
+
+    async def _bind(self) -> None:
+        tries = 20 if self._next_free and self.port else 1
+        for offset in range(tries):
+            try:
+                await web.TCPSite(self._runner, self.host, self.port + offset).start()
+                break
+            except OSError:
+                if offset + 1 == tries:
+                    raise
+        self.port = self._runner.addresses[0][1]
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        problems = await self._ready()
+        return web.json_response({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+
+    async def _control(self, request: web.Request) -> web.Response:
+        self._check(request)
+        action = self._actions.get(request.match_info["action"])
+        if action is None:
+            raise web.HTTPNotFound
+        with tempfile.TemporaryDirectory(prefix="control-") as folder:
+            asked, files = await _read_parts(request, Path(folder))
+            return web.json_response(await action(asked, files))
+
+    async def _blob(self, request: web.Request) -> web.StreamResponse:
+        self._check(request)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for chunk in self._read(request.match_info["key"]):
+            await response.write(chunk)
+        return response
+
+    def _check(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise web.HTTPForbidden
+
+
+async def _read_parts(request: web.Request, folder: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """The JSON object of the part `asked`, and the files, as they came."""
+    asked: dict[str, Any] = {}
+    files: list[Path] = []
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            continue
+        if part.name == "asked":
+            asked = json.loads(await part.text())
+            continue
+        file = folder / str(len(files)) / Path(part.filename or "picture").name
+        file.parent.mkdir()
+        await spool(_chunks(part), file, max_bytes=MOST_UPLOAD)
+        files.append(file)
+    return asked, tuple(files)
+
+
+async def _chunks(part: BodyPartReader) -> Any:
+    while chunk := await part.read_chunk(65536):
+        yield chunk

@@ -1,0 +1,94 @@
+"""One process owns a data folder. It says so with a lock that dies with it, and tells others where to reach it."""
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Self
+
+LOCK, CARD = "bot.lock", "owner.json"
+
+
+class Owned(Exception):
+    """Another process owns the folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """How to reach the process that owns a folder; the token is readable by the same user only."""
+
+    pid: int
+    url: str
+    token: str
+
+
+class Ownership:
+    """Hold a folder for as long as the block lasts. Raises `Owned` where somebody else does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.token = secrets.token_urlsafe(24)
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = (self._folder / LOCK).open("a+")
+        try:
+            _lock(self._file)
+        except OSError:
+            self._file.close()
+            owner = find_owner(self._folder)
+            raise Owned(
+                f"{self._folder} is in use by process {owner.pid}"
+                if owner
+                else f"{self._folder} is in use by another process"
+            ) from None
+        (self._folder / CARD).unlink(missing_ok=True)
+        return self
+
+    def announce(self, url: str) -> None:
+        """Write down where the owner listens."""
+        card = Owner(pid=os.getpid(), url=url, token=self.token)
+        new = self._folder / f"{CARD}.new"
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(card), file)
+        new.replace(self._folder / CARD)
+
+    def __exit__(self, *_: object) -> None:
+        (self._folder / CARD).unlink(missing_ok=True)
+        self._file.close()
+
+
+def is_owned(folder: Path) -> bool:
+    """Whether a living process holds the folder."""
+    if not (folder / LOCK).exists():
+        return False
+    with (folder / LOCK).open("a+") as file:
+        try:
+            _lock(file)
+        except OSError:
+            return True
+    return False
+
+
+def find_owner(folder: Path) -> Owner | None:
+    """Where the owner can be reached, if it has said so."""
+    with suppress(OSError, ValueError, TypeError):
+        return Owner(**json.loads((folder / CARD).read_text()))
+    return None
+
+
+def _lock(file: IO[str]) -> None:
+    """Take the file for this process, or raise `OSError` at once."""
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

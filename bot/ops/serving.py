@@ -1,0 +1,95 @@
+"""Runs the bot until somebody stops it: `demo` and `run`."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from bot.app import App, CannotStart, running
+from bot.ops.ownership import Ownership
+from bot.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+async def demo(settings: Settings, *, open_browser: bool, reset: bool) -> int:
+    """The page of a demonstration; `reset` begins anew. Raises `CannotStart` and what `running` does."""
+    if reset:
+        await asyncio.to_thread(_forget, settings.data_dir)
+    stop = _stop_signal()
+    async with running(settings, for_demo=True, next_free=True) as app:
+        address = _address(app)
+        _tell(f"\n  The page is at {address}")
+        if app.sandbox is not None:
+            _tell("  Pictures are placeholders drawn on this machine: no key, no account, nothing leaves it.")
+        _tell("  Stop with Ctrl-C. Everything is kept in", settings.data_dir, "\n")
+        if open_browser and _has_screen():
+            await asyncio.to_thread(webbrowser.open, address)
+        await stop.wait()
+        _tell("  Finishing what is being drawn…")
+    return 0
+
+
+async def run(settings: Settings, *, demo_data: bool) -> int:
+    """The bot as a service."""
+    stop = _stop_signal()
+    try:
+        async with running(settings, demo_data=demo_data) as app:
+            log.info("ready", address=app.listener.url if app.listener else "", provider=settings.provider_order[0])
+            if app.listener and sys.stderr.isatty():
+                _tell(f"\n  The page is at {_address(app)}\n")
+            await stop.wait()
+            log.info("stopping", running=app.workers.running)
+    except OSError as error:
+        raise CannotStart(f"{settings.web.host}:{settings.web.port} cannot be listened on: {error.strerror}") from error
+    log.info("stopped")
+    return 0
+
+
+def _tell(*words: object, flush: bool = True) -> None:
+    print(*words, flush=flush)  # noqa: T201 - a person started this on a terminal
+
+
+def _address(app: App) -> str:
+    assert app.listener is not None
+    token = app.settings.web.token
+    return f"{app.listener.url}/?token={token.get_secret_value()}" if token else app.listener.url
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM and Ctrl-C; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            loop.add_signal_handler(number, lambda: os._exit(130) if stop.is_set() else stop.set())
+    return stop
+
+
+def _has_screen() -> bool:
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _forget(folder: Path) -> None:
+    """Remove a demonstration's folder, and nothing that is not one."""
+    if not (folder / "bot.db").exists():
+        return
+    import sqlite3
+
+    with sqlite3.connect(f"file:{folder / 'bot.db'}?mode=ro", uri=True) as connection:
+        try:
+            marked = connection.execute("SELECT 1 FROM meta WHERE name='demo'").fetchone()
+        except sqlite3.OperationalError:
+            marked = None
+    if not marked:
+        raise CannotStart(f"{folder} was not made by a demonstration, so --reset leaves it alone")
+    with Ownership(folder):
+        for each in folder.iterdir():
+            if each.name != "bot.lock":
+                shutil.rmtree(each) if each.is_dir() else each.unlink()

@@ -1,0 +1,131 @@
+"""`seedream-bot send`: one asking from a terminal or a script, through the running bot where there is one."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.app import CannotStart, running
+from bot.ops.ownership import Owned, Owner, find_owner, is_owned
+from bot.ops.sending import Asked, exit_code
+from bot.settings import Settings
+
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What was typed on the command line."""
+
+    words: str
+    person: str
+    files: tuple[Path, ...]
+    reply_to: str
+    press: str
+    yes: bool
+    save: Path | None
+    as_json: bool
+
+    def asked(self) -> Asked:
+        words = f"{self.reply_to} {self.words}" if self.reply_to else self.words
+        return Asked(person=self.person, words=words, files=self.files, press=self.press, yes=self.yes)
+
+
+async def send(settings: Settings, line: Line) -> int:
+    """Ask, wait, save and print; returns the exit code."""
+    for file in line.files:
+        if not file.is_file():
+            raise CannotStart(f"there is no file {file}")
+    if not line.words and not line.press and not line.files:
+        raise CannotStart("say what you want, such as: seedream-bot send '/imagine a fox'")
+    outcome = await _ask(settings, line)
+    if "stranger" in outcome:
+        raise CannotStart(f"nobody here is called {outcome['stranger']}; a demonstration has alice, bob and carol")
+    code = exit_code(outcome)
+    shown = {name: value for name, value in outcome.items() if name != "tone"}
+    print(json.dumps(shown, ensure_ascii=False, indent=2) if line.as_json else _for_people(outcome))  # noqa: T201
+    return code
+
+
+async def _ask(settings: Settings, line: Line) -> dict[str, Any]:
+    """Through the running process, or in one of our own where none runs."""
+    folder = line.save or settings.data_dir / "sent"
+    for _ in range(2):
+        if is_owned(settings.data_dir):
+            return await _through_owner(settings, line, folder)
+        try:
+            async with running(settings, demo_data=True, listen=False) as app:
+                outcome = await app.sending.send(line.asked())
+                return await _saved(outcome, folder, app.blobs.read)
+        except LookupError:
+            return {"stranger": line.person}
+        except Owned:
+            continue  # somebody started between our look and our try
+    raise CannotStart(f"{settings.data_dir} changes hands too fast")
+
+
+async def _through_owner(settings: Settings, line: Line, folder: Path) -> dict[str, Any]:
+    owner = find_owner(settings.data_dir)
+    if owner is None:
+        raise CannotStart(f"another process owns {settings.data_dir} but does not answer yet; try again in a moment")
+    try:
+        async with aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {owner.token}"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+        ) as session:
+            outcome = await _post(session, owner, line)
+            if "stranger" in outcome:
+                return outcome
+            return await _saved(outcome, folder, lambda key: _download(session, owner, key))
+    except aiohttp.ClientError as error:
+        raise CannotStart("the running bot went away before it answered; ask again once it is back") from error
+
+
+async def _post(session: aiohttp.ClientSession, owner: Owner, line: Line) -> dict[str, Any]:
+    asked = line.asked()
+    form = aiohttp.FormData()
+    said = {"person": asked.person, "words": asked.words, "press": asked.press, "yes": asked.yes}
+    form.add_field("asked", json.dumps(said), content_type="application/json")
+    for file in asked.files:
+        form.add_field("file", file.read_bytes(), filename=file.name, content_type="application/octet-stream")
+    async with session.post(f"{owner.url}/control/send", data=form) as response:
+        response.raise_for_status()
+        outcome: dict[str, Any] = await response.json()
+        return outcome
+
+
+async def _download(session: aiohttp.ClientSession, owner: Owner, key: str) -> Any:
+    async with session.get(f"{owner.url}/control/blobs/{key}") as response:
+        response.raise_for_status()
+        async for chunk in response.content.iter_chunked(2**16):
+            yield chunk
+
+
+async def _saved(outcome: dict[str, Any], folder: Path, read: Any) -> dict[str, Any]:
+    """The outcome with the paths of its pictures."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    paths = []
+    for image in outcome["images"]:
+        path = folder / (image["name"] + SUFFIXES.get(image["media_type"], ""))
+        with path.open("wb") as file:
+            async for chunk in read(image["blob"]):
+                file.write(chunk)
+        paths.append(str(path))
+    return {**outcome, "images": paths}
+
+
+def _for_people(outcome: dict[str, Any]) -> str:
+    lines = [outcome["text"]]
+    lines += [f"  {_account(each)}" for each in outcome["accounts"]]
+    lines += [f"  saved: {path}" for path in outcome["images"]]
+    if outcome["buttons"]:
+        lines.append("  " + "  ".join(f"[{each['label']}] {each['id']}" for each in outcome["buttons"]))
+    return "\n".join(lines)
+
+
+def _account(line: dict[str, Any]) -> str:
+    left = "unlimited" if line["left"] is None else f"{line['left']} left of {line['limit']}"
+    return f"{line['name']}, {line['unit']} by {line['window']}: {line['used']} used, {line['held']} held, {left}"

@@ -1,0 +1,1 @@
+"""Who may spend how much: windows of time, limits, and the ledger that holds and settles."""

@@ -1,0 +1,214 @@
+"""Quota as bookkeeping: hold, then settle what was made and release the rest, exactly once.
+
+Every function works inside a transaction that the caller owns. Balances are one row per account, unit, window and
+period; `held` and `spent` change only by a statement that decides by itself (never read, compare, write). Each change
+leaves an entry, so the sum of entries equals the balances, always: `verify` proves it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.chat import AccountLine
+from bot.quota import limits
+from bot.quota.limits import UNITS, UNLIMITED, Account, Policy
+from bot.quota.windows import WINDOWS, periods, resets
+from bot.storage.connection import Connection, Row
+
+# The four periods of one account and unit, as a condition over the columns of `balances`.
+_PERIODS = (
+    "((win='day' AND period=:day) OR (win='week' AND period=:week)"
+    " OR (win='month' AND period=:month) OR (win='total' AND period='all'))"
+)
+_ROOM = (
+    "((win='day' AND period=:day AND held+spent+:amount<=:day_limit)"
+    " OR (win='week' AND period=:week AND held+spent+:amount<=:week_limit)"
+    " OR (win='month' AND period=:month AND held+spent+:amount<=:month_limit)"
+    " OR (win='total' AND period='all' AND held+spent+:amount<=:total_limit))"
+)
+_OPEN = (
+    "INSERT INTO balances (account, unit, win, period, held, spent) VALUES"
+    " (:account, :unit, 'day', :day, 0, 0), (:account, :unit, 'week', :week, 0, 0),"
+    " (:account, :unit, 'month', :month, 0, 0), (:account, :unit, 'total', 'all', 0, 0) ON CONFLICT DO NOTHING"
+)
+_TAKE = f"UPDATE balances SET held=held+:amount WHERE account=:account AND unit=:unit AND {_ROOM} RETURNING win"
+_GIVE = f"UPDATE balances SET held=held-:gone, spent=spent+:spent WHERE account=:account AND unit=:unit AND {_PERIODS}"
+_HOLD = (
+    "INSERT INTO holds (generation, account, unit, amount, state, day, week, month)"
+    " VALUES (:generation, :account, :unit, :amount, 'held', :day, :week, :month)"
+)
+_ENTRY = (
+    "INSERT INTO entries (generation, kind, account, unit, held, spent, at, reason)"
+    " VALUES (:generation, :kind, :account, :unit, :held, :spent, :at, :reason)"
+)
+_CLOSE = (
+    "UPDATE holds SET amount=:left, state=:state WHERE generation=:generation AND account=:account AND unit=:unit"
+    " AND state=:was"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What holds at this moment: the limits of settings, the time, and the zone in which windows begin."""
+
+    policy: Policy
+    now: datetime
+    zone: str
+
+    @property
+    def at(self) -> int:
+        return round(self.now.timestamp() * 1_000_000)
+
+
+def hold(
+    connection: Connection, generation: str, accounts: Iterable[Account], amounts: Mapping[str, int], rules: Rules
+) -> None:
+    """Set the amounts aside on every account, or raise `QuotaExceeded`, and the caller's transaction leaves nothing."""
+    taken = periods(rules.now, rules.zone)
+    ordered = sorted(accounts)
+    caps = _limits(connection, ordered, rules.policy)
+    rows: list[dict[str, Any]] = []
+    for account in ordered:
+        for unit in UNITS:
+            where = {
+                "account": account.name,
+                "unit": unit,
+                "day": taken["day"],
+                "week": taken["week"],
+                "month": taken["month"],
+            }
+            room = {f"{window}_limit": caps[account.name, unit, window] for window in WINDOWS}
+            connection.execute(_OPEN, **where)
+            took = {row["win"] for row in connection.rows(_TAKE, amount=amounts[unit], **where, **room)}
+            for window in WINDOWS:
+                if window not in took:
+                    cap = caps[account.name, unit, window]
+                    raise limits.refusal(_line(connection, account, unit, window, cap, rules), amounts[unit])
+            rows.append({"generation": generation, "amount": amounts[unit], **where})
+    connection.execute_many(_HOLD, rows)
+    entries = [_entry(row, "hold", rules.at, held=row["amount"]) for row in rows]
+    connection.execute_many(_ENTRY, entries)
+
+
+def settle(
+    connection: Connection,
+    generation: str,
+    spent: Mapping[str, int],
+    at: int,
+    *,
+    possible: Mapping[str, int] | None = None,
+    reason: str = "",
+) -> bool:
+    """Charge what was made, give back the rest; False if this generation's holds were closed before.
+
+    possible: what the provider may have billed without anybody knowing. It is given back to the person, and pictures
+    to everybody; the money stays held on the other accounts as `possible` until `resolve` charges or releases it.
+    """
+    rows = connection.rows("SELECT * FROM holds WHERE generation=:generation AND state='held'", generation=generation)
+    for row in sorted(rows, key=lambda row: (row["account"], row["unit"])):
+        uncertain = (possible or {}).get(row["unit"], 0)
+        if row["unit"] == "images" or row["account"].startswith("person:"):
+            uncertain = 0
+        _close(connection, row, spent[row["unit"]], at, left=uncertain, reason=reason)
+    return bool(rows)
+
+
+def release(connection: Connection, generation: str, at: int, *, reason: str = "") -> bool:
+    """Give everything back."""
+    return settle(connection, generation, dict.fromkeys(UNITS, 0), at, reason=reason)
+
+
+def resolve(connection: Connection, generation: str, at: int, *, charge: bool, reason: str) -> bool:
+    """Decide what was possibly billed: charge it or give it back. False if there is nothing to decide."""
+    rows = connection.rows(
+        "SELECT * FROM holds WHERE generation=:generation AND state='possible'", generation=generation
+    )
+    for row in sorted(rows, key=lambda row: (row["account"], row["unit"])):
+        _close(connection, row, row["amount"] if charge else 0, at, left=0, reason=reason)
+    return bool(rows)
+
+
+def lines(connection: Connection, accounts: Iterable[Account], rules: Rules) -> tuple[AccountLine, ...]:
+    """Every limited or used account as a person reads it: pictures and money, in each window that has a limit."""
+    ordered = sorted(accounts)
+    caps = _limits(connection, ordered, rules.policy)
+    found = []
+    for account in ordered:
+        for unit in UNITS:
+            for window in WINDOWS:
+                cap = caps[account.name, unit, window]
+                if cap != UNLIMITED or (window == "total" and account.kind == "person"):
+                    found.append(_line(connection, account, unit, window, cap, rules))
+    return tuple(found)
+
+
+def set_limit(connection: Connection, account: str, unit: str, window: str, amount: int | None) -> None:
+    """Give one account a limit of its own; None means unlimited."""
+    connection.execute(
+        "INSERT INTO limits (account, unit, win, amount) VALUES (:account, :unit, :window, :amount)"
+        " ON CONFLICT (account, unit, win) DO UPDATE SET amount=:amount",
+        account=account,
+        unit=unit,
+        window=window,
+        amount=amount,
+    )
+
+
+def _close(connection: Connection, row: Row, spent: int, at: int, *, left: int, reason: str) -> None:
+    """Turn one hold into what was spent; `left` of it stays held as possibly billed."""
+    gone = row["amount"] - left
+    where = {name: row[name] for name in ("account", "unit", "day", "week", "month")}
+    closed = connection.execute(
+        _CLOSE,
+        left=left,
+        state="possible" if left else "closed",
+        was=row["state"],
+        generation=row["generation"],
+        account=row["account"],
+        unit=row["unit"],
+    )
+    if closed != 1:
+        raise RuntimeError(f"the hold of {row['generation']} on {row['account']} was closed twice")
+    connection.execute(_GIVE, gone=gone, spent=spent, **where)
+    kind = ("charge" if spent else "release") if row["state"] == "possible" else "settle"
+    entry = _entry({"generation": row["generation"], **where}, kind, at, held=-gone, spent=spent, reason=reason)
+    connection.execute_many(_ENTRY, [entry])
+
+
+def _entry(row: Row, kind: str, at: int, *, held: int, spent: int = 0, reason: str = "") -> dict[str, object]:
+    key = {name: row[name] for name in ("generation", "account", "unit")}
+    return {**key, "kind": kind, "held": held, "spent": spent, "at": at, "reason": reason}
+
+
+def _limits(connection: Connection, accounts: list[Account], policy: Policy) -> dict[tuple[str, str, str], int]:
+    own: dict[tuple[str, str, str], int | None] = {}
+    for account in accounts:
+        rows = connection.rows("SELECT unit, win, amount FROM limits WHERE account=:account", account=account.name)
+        own.update({(account.name, row["unit"], row["win"]): row["amount"] for row in rows})
+    caps = {}
+    for account in accounts:
+        for unit in UNITS:
+            for window in WINDOWS:
+                cap = own.get((account.name, unit, window), policy.get((account.kind, unit, window)))
+                caps[account.name, unit, window] = UNLIMITED if cap is None else cap
+    return caps
+
+
+def _line(connection: Connection, account: Account, unit: str, window: str, cap: int, rules: Rules) -> AccountLine:
+    row = connection.row(
+        "SELECT held, spent FROM balances WHERE account=:account AND unit=:unit AND win=:window AND period=:period",
+        account=account.name,
+        unit=unit,
+        window=window,
+        period=periods(rules.now, rules.zone)[window],
+    )
+    return limits.line(
+        account,
+        unit,
+        window,
+        used=row["spent"] if row else 0,
+        held=row["held"] if row else 0,
+        limit=None if cap == UNLIMITED else cap,
+        resets=resets(window, rules.now, rules.zone),
+    )

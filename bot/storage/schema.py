@@ -1,0 +1,62 @@
+"""Brings a database to the newest schema, and says when it cannot.
+
+Alembic and SQLAlchemy are imported only when there is something to migrate: a start that finds the newest schema pays
+neither their time nor their memory.
+"""
+
+import sqlite3
+from pathlib import Path
+
+VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+class SchemaError(Exception):
+    """The database is newer than this program; the message names both versions."""
+
+
+def head() -> str:
+    """The newest revision this program knows; files are named `0001_what.py`."""
+    return max(path.name[:4] for path in VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
+def current(path: Path) -> str:
+    """The revision of a database file, "" for a new one."""
+    if not path.exists():
+        return ""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return ""
+    finally:
+        connection.close()
+    return row[0] if row else ""
+
+
+def migrate(path: Path) -> bool:
+    """Bring the file to `head`; True if something was done. Raises `SchemaError` for a file from a newer program."""
+    before, newest = current(path), head()
+    if before == newest:
+        return False
+    if before > newest:
+        raise SchemaError(
+            f"the database is at version {before}, but this program knows only up to {newest}: use a newer one"
+        )
+    _upgrade(path)
+    return True
+
+
+def _upgrade(path: Path) -> None:
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config = Config()
+    config.set_main_option("script_location", str(VERSIONS.parent))
+    config.set_main_option("path_separator", "os")
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
