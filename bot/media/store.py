@@ -1,0 +1,187 @@
+"""Where pictures are kept: blobs named by the SHA-256 of their bytes, in a local folder or an S3-compatible bucket.
+
+A blob that `put` has returned is complete and survives a power cut; one that it has not returned is not to be seen.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from bot.errors import NotThere
+from bot.i18n import text
+from bot.media.spool import disk_full_is_unavailable, removed_on_failure, spool
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+CHUNK = 1024 * 1024
+KEY = re.compile(r"[0-9a-f]{64}")
+INCOMING = ".incoming"
+ABANDONED = 3600.0  # seconds after which a file in the incoming folder belongs to no living `put`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    key: str
+    size: int
+    stored: datetime
+
+
+class Blobs:
+    """The blobs under one address: `file:///folder`, `s3://bucket/prefix`, or `memory:///` for a moment.
+
+    Keys come from our own tables and, as parts of links, from strangers: a key that is not one is `NotThere`.
+    """
+
+    def __init__(self, url: str, *, options: Mapping[str, Any] | None = None) -> None:
+        self._url = url
+        self._options = dict(options or {})
+        parts = urlsplit(url)
+        self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @cached_property
+    def _store(self) -> "ObjectStore":
+        from obstore.store import LocalStore, from_url  # 6 MiB that an idle bot does without
+
+        if self._folder is not None:
+            return LocalStore(self._folder, mkdir=True)
+        return from_url(self._url, **self._options)
+
+    async def put(self, file: Path) -> str:
+        """Keep the file's bytes and return their key; the same bytes again are the same blob, stored anew.
+
+        Raises `Unavailable` where the disk is full.
+        """
+        if self._folder is not None:
+            return await asyncio.to_thread(_put_durably, file, self._folder)
+        key = await asyncio.to_thread(_digest, file)
+        await self._store.put_async(_path(key), file)
+        return key
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        path = _path(key)
+        try:
+            result = await self._store.get_async(path)
+        except FileNotFoundError as error:
+            raise _gone(key) from error
+        async for chunk in result.stream(min_chunk_size=CHUNK):
+            yield bytes(chunk)
+
+    async def copy_to(self, key: str, file: Path) -> None:
+        """Write the blob to a file of the caller's; no file stays if that fails."""
+        await spool(self.read(key), file, max_bytes=await self.size(key))
+
+    async def size(self, key: str) -> int:
+        try:
+            return (await self._store.head_async(_path(key)))["size"]
+        except FileNotFoundError as error:
+            raise _gone(key) from error
+
+    async def exists(self, key: str) -> bool:
+        try:
+            await self.size(key)
+        except NotThere:
+            return False
+        return True
+
+    async def delete(self, key: str) -> None:
+        """Remove a blob; one that is not there is as good as removed."""
+        try:
+            await self._store.delete_async(_path(key))
+        except FileNotFoundError:
+            return
+
+    async def blobs(self) -> AsyncIterator[Blob]:
+        """All blobs in no order, streamed from the store's own listing."""
+        async for batch in self._store.list():
+            for entry in batch:
+                key = entry["path"].rpartition("/")[2]
+                if KEY.fullmatch(key) and entry["path"] == _path(key):
+                    yield Blob(key=key, size=entry["size"], stored=entry["last_modified"])
+
+    async def total(self) -> int:
+        """Bytes kept, counted from the listing."""
+        return sum([blob.size async for blob in self.blobs()])
+
+    async def sweep(self) -> int:
+        """Remove what processes that died in the middle of a `put` left behind; returns how many files."""
+        if self._folder is None:
+            return 0
+        return await asyncio.to_thread(_sweep, self._folder / INCOMING)
+
+
+def _path(key: str) -> str:
+    if not KEY.fullmatch(key):
+        raise _gone(key)
+    return f"{key[:2]}/{key[2:4]}/{key}"
+
+
+def _gone(key: str) -> NotThere:
+    return NotThere(text("This picture is no longer kept."), detail=f"blob {key[:64]!r}")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _put_durably(file: Path, folder: Path) -> str:
+    # obstore's LocalStore renames into place but flushes nothing: after a power cut the name may stand over no bytes.
+    incoming = folder / INCOMING / secrets.token_hex(16)
+    with disk_full_is_unavailable(), removed_on_failure(incoming):
+        incoming.parent.mkdir(parents=True, exist_ok=True)
+        key = _copy_and_flush(file, incoming)
+        target = folder / _path(key)
+        new_folders = _make_folders(target.parent, folder)
+        incoming.replace(target)
+        for changed in (target.parent, *new_folders):
+            _flush_folder(changed)
+    return key
+
+
+def _copy_and_flush(file: Path, target: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as source, target.open("xb", buffering=0) as sink:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            view = memoryview(chunk)
+            while view:
+                view = view[sink.write(view) :]
+        os.fsync(sink.fileno())
+    return digest.hexdigest()
+
+
+def _make_folders(wanted: Path, root: Path) -> list[Path]:
+    """Make the folders down to `wanted`; returns the parents whose entries must reach the disk too."""
+    # The parents are flushed even where they stood already: another `put` may have made them a moment ago.
+    wanted.mkdir(parents=True, exist_ok=True)
+    return [wanted.parent, root]
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # Windows opens no folders; its file systems journal the names
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(incoming: Path) -> int:
+    if not incoming.is_dir():
+        return 0
+    stale = [file for file in incoming.iterdir() if time.time() - file.stat().st_mtime > ABANDONED]
+    for file in stale:
+        file.unlink(missing_ok=True)
+    return len(stale)
