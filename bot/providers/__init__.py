@@ -1,0 +1,1 @@
+"""One module per way of talking to an image API; `base` holds the port that they implement."""

@@ -1,0 +1,75 @@
+"""Server-sent events from bytes, without I/O: feed what arrived, get the frames that are complete.
+
+Tolerant as the standard asks: any split, LF, CRLF or CR, comments, several `data:` lines, unknown fields.
+A frame that was cut before its blank line is never given.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`event` is "" where the server named none."""
+
+    event: str
+    data: str
+
+
+class FrameTooLong(ValueError):
+    pass
+
+
+class Decoder:
+    """One stream. `most` bounds what one frame may hold, as a picture in base64 may stand in it."""
+
+    def __init__(self, most: int = 128 * 1024 * 1024) -> None:
+        self._most = most
+        self._line: list[bytes] = []
+        self._held = 0
+        self._event = ""
+        self._data: list[str] = []
+        self._after_cr = False
+        self._first = True
+
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        if not chunk:
+            return
+        if self._after_cr:
+            # The CR before already ended the line: an LF right after it belongs to it.
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        *ended, rest = _lines(chunk)
+        for part in ended:
+            self._line.append(part)
+            line, self._line = b"".join(self._line), []
+            yield from self._take(line)
+        self._after_cr = chunk.endswith(b"\r")
+        self._line.append(rest)
+        self._hold(len(rest))
+
+    def _take(self, line: bytes) -> Iterator[Frame]:
+        if self._first:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+            self._first = False
+        if not line:
+            if self._data:
+                yield Frame(self._event, "\n".join(self._data))
+            self._event, self._data, self._held = "", [], 0
+            return
+        name, _, value = line.partition(b":")
+        words = value.removeprefix(b" ").decode("utf-8", "replace")
+        if name == b"event":
+            self._event = words
+        elif name == b"data":
+            self._hold(len(words))
+            self._data.append(words)
+
+    def _hold(self, count: int) -> None:
+        self._held += count
+        if self._held > self._most:
+            raise FrameTooLong(f"a frame longer than {self._most} bytes")
+
+
+def _lines(chunk: bytes) -> list[bytes]:
+    return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")

@@ -1,0 +1,52 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.providers.sse import Decoder, Frame, FrameTooLong
+
+words = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=30)
+frames = st.lists(st.tuples(words.map(str.strip), st.lists(words, min_size=1, max_size=3)), max_size=5)
+
+
+@given(frames, st.sampled_from([b"\n", b"\r\n", b"\r"]), st.lists(st.integers(0, 400), max_size=12), st.booleans())
+@settings(deadline=None)
+def test_any_split_and_any_line_end_gives_the_same_frames(
+    frames: list[tuple[str, list[str]]], end: bytes, cuts: list[int], comments: bool
+) -> None:
+    stream = b""
+    for event, data in frames:
+        lines = [b": keep-alive", b"id: 7"] if comments else []
+        lines += [f"event: {event}".encode()] if event else []
+        lines += [f"data: {line}".encode() for line in data]
+        stream += b"".join(line + end for line in lines) + end
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    decoder = Decoder()
+
+    got = [f for start, stop in pairwise(edges) for f in decoder.feed(stream[start:stop])]
+
+    # "data: " takes away one space; the words that follow are kept as they are.
+    assert got == [Frame(event, "\n".join(data)) for event, data in frames]
+
+
+@given(st.binary(max_size=300))
+def test_noise_never_breaks_it(noise: bytes) -> None:
+    list(Decoder().feed(noise))
+
+
+def test_a_frame_that_is_cut_is_not_given() -> None:
+    decoder = Decoder()
+
+    assert list(decoder.feed(b'data: {"a": 1}\n')) == []
+    assert list(decoder.feed(b"\n")) == [Frame("", '{"a": 1}')]
+
+
+def test_a_byte_order_mark_and_a_missing_space_are_understood() -> None:
+    assert list(Decoder().feed(b"\xef\xbb\xbfevent:x\ndata:1\n\n")) == [Frame("x", "1")]
+
+
+def test_a_frame_without_end_is_refused() -> None:
+    decoder = Decoder(most=100)
+    with pytest.raises(FrameTooLong):
+        list(decoder.feed(b"data: 0123456789\n" * 20))
