@@ -20,7 +20,6 @@ from bot.chat import AccountLine, Actor, Adapter, Reply
 from bot.clock import Clock, micros
 from bot.command import CommandTable
 from bot.commands.drawing import Drawing
-from bot.commands.looking import Looking
 from bot.dispatch import Dispatcher
 from bot.errors import UsageError
 from bot.generation import record
@@ -279,16 +278,7 @@ class _Builder:
             clock=self.clock,
             folder=self.scratch,
         )
-        looking = Looking(
-            service=self.service,
-            catalogue=self.catalogue,
-            provider=provider,
-            default_model=self.settings.model,
-            database=self.database,
-            clock=self.clock,
-            remove=self.blobs.delete,
-        )
-        return commands.build(drawing, looking)
+        return commands.build(drawing, self.blobs.delete)
 
     def _dispatcher(self, table: CommandTable, presses: Presses) -> Dispatcher:
         return Dispatcher(

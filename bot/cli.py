@@ -150,7 +150,7 @@ def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -
         for problem in error.problems:
             typer.echo(problem, err=True)
         raise typer.Exit(1) from None
-    logs.configure("WARNING" if quiet else settings.log.level, settings.log.format)
+    logs.configure("ERROR" if quiet else settings.log.level, settings.log.format)
     return settings
 
 

@@ -87,7 +87,7 @@ class ProviderBusy(ProviderError):
 class ProviderRefused(ProviderError):
     kind = "refused"
 
-    def __init__(self, reason: str, *, detail: str = "") -> None:
+    def __init__(self, reason: Text | str, *, detail: str = "") -> None:
         super().__init__(
             text("The provider did not take the request: {reason}. Nothing was charged.", reason=reason), detail=detail
         )
@@ -120,7 +120,7 @@ class OutcomeUnknown(ProviderError):
     def __init__(self, *, detail: str = "") -> None:
         super().__init__(
             text(
-                "No answer came from the provider, so nobody knows whether it drew."
+                "The provider gave no clear answer, so nobody knows whether it drew."
                 " Your pictures were given back; please ask again."
             ),
             detail=detail,

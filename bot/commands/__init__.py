@@ -1,17 +1,36 @@
 """The command table: one module for each kind of command, joined here."""
 
+from collections.abc import Awaitable, Callable
+
 from bot.asking import Presses
 from bot.command import CommandTable
-from bot.commands import looking as look
-from bot.commands import making
+from bot.commands import choosing, looking, making, tidying
 from bot.commands.buttons import Buttons
+from bot.commands.choosing import Choosing
 from bot.commands.drawing import Drawing
 from bot.commands.looking import Looking
+from bot.commands.tidying import Tidying
 
 
-def build(drawing: Drawing, looking: Looking) -> tuple[CommandTable, Presses]:
-    """All commands, and what each button does."""
+def build(drawing: Drawing, remove: Callable[[str], Awaitable[None]]) -> tuple[CommandTable, Presses]:
+    """All commands, and what each button does. remove: takes a blob away that no picture needs any more."""
     buttons = Buttons(drawing=drawing, database=drawing.database)
-    table = CommandTable((*making.commands(drawing), *buttons.commands(), *look.commands(looking)))
-    looking.table = lambda: table
-    return table, {**buttons.presses(), **looking.presses()}
+    look = Looking(service=drawing.service, catalogue=drawing.catalogue, database=drawing.database)
+    tidy = Tidying(service=drawing.service, database=drawing.database, clock=drawing.clock, remove=remove)
+    choose = Choosing(
+        catalogue=drawing.catalogue,
+        provider=drawing.provider,
+        default_model=drawing.model,
+        database=drawing.database,
+        table=lambda: table,
+    )
+    table = CommandTable(
+        (
+            *making.commands(drawing),
+            *buttons.commands(),
+            *looking.commands(look),
+            *tidying.commands(tidy),
+            *choosing.commands(choose),
+        )
+    )
+    return table, {**buttons.presses(), **look.presses(), **tidy.presses()}

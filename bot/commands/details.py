@@ -11,26 +11,34 @@ MOST_CHILDREN = 5
 
 
 def details(connection: Connection, generation: Generation) -> Reply:
-    children = connection.rows(
-        "SELECT id, parent_index FROM generations WHERE parent=:id AND deleted_at=0 ORDER BY seq LIMIT :most",
-        id=generation.id,
-        most=MOST_CHILDREN,
-    )
-    rows = [*_request_rows(generation), *_result_rows(generation)]
-    buttons = []
-    if generation.parent:
-        rows.append((text("Made from"), verbatim(f"{generation.parent}:{generation.parent_index}")))
-        buttons.append(Button(command="show", generation=generation.parent, label=text("Show what it came from")))
-    for child in children:
-        label = text("Show {id}, made from this", id=child["id"])
-        buttons.append(Button(command="show", generation=child["id"], label=label))
+    rows, buttons = lineage(connection, generation)
     return Reply(
         text=text("Details of {id}", id=generation.id),
         prompt=generation.request.prompt,
-        rows=tuple(rows),
-        buttons=tuple(buttons),
+        rows=(*_request_rows(generation), *_result_rows(generation), *rows),
+        buttons=buttons,
         private=True,
     )
+
+
+def lineage(connection: Connection, generation: Generation) -> tuple[tuple[tuple[Text, Text], ...], tuple[Button, ...]]:
+    """What it came from and what came of it, as rows and as buttons that show it."""
+    rows, buttons = [], []
+    if generation.parent:
+        rows.append((text("Made from"), verbatim(f"{generation.parent}:{generation.parent_index}")))
+        label = text("Show {id}, which this was made from", id=generation.parent)
+        buttons.append(Button(command="show", generation=generation.parent, label=label))
+    children = connection.rows(
+        "SELECT id FROM generations WHERE parent=:id AND deleted_at=0 AND private=0 ORDER BY seq LIMIT :most",
+        id=generation.id,
+        most=MOST_CHILDREN,
+    )
+    if children:
+        rows.append((text("Made from this"), verbatim(", ".join(child["id"] for child in children))))
+    for child in children:
+        label = text("Show {id}, made from this", id=child["id"])
+        buttons.append(Button(command="show", generation=child["id"], label=label))
+    return tuple(rows), tuple(buttons)
 
 
 def _request_rows(generation: Generation) -> list[tuple[Text, Text]]:

@@ -9,6 +9,7 @@ from bot.i18n import Money, Text, plural, text, verbatim
 from bot.request import Mode
 
 ALT_LENGTH = 300
+CLEANED = text("Pictures are kept for a limited time, and these were cleaned up. Press Again to draw anew.")
 
 
 def present(
@@ -119,7 +120,7 @@ def _result(generation: Generation, model: Model | None) -> Reply:
         notes.append(text("{made} of {wanted} came; only those were charged.", made=made, wanted=wanted))
     notes.extend(words for place, words in enumerate(generation.missing) if words not in generation.missing[:place])
     if len(shown) < made:
-        notes.append(text("Pictures are kept for a limited time, and these were cleaned up. Press Again to draw anew."))
+        notes.append(CLEANED)
     return _reply(
         generation,
         _title(generation),
@@ -153,7 +154,7 @@ def _handle(generation: Generation) -> Text:
         parts.append(f"{image.width}×{image.height}")
     if generation.cost:
         parts.append(str(Money(generation.cost)))
-    if generation.finished_at and generation.started_at:
+    if generation.images and generation.finished_at:
         parts.append(str(spent(generation)))
     return verbatim(" · ".join([*parts, generation.id]))
 

@@ -8,6 +8,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,20 +129,21 @@ class Runner:
 
     async def _follow(self, mine: Admitted, number: int, job: Job, ticket: str, outcome: Outcome) -> None:
         provider = self.providers[job.model.provider]
-        async for event in provider.generate(job, ticket):
-            match event:
-                case Submitted(ticket=given):
-                    await self.database.transaction(settling.submitted, mine, number, given, self._at())
-                case Produced():
-                    await self._keep(mine, number, job, event)
-                    outcome.made += 1
-                case Rejected(error=error):
-                    outcome.error = outcome.error or error
-                    outcome.missing += error.billed is not False
-                case Finished() if not outcome.made and outcome.error is None:
-                    raise OutcomeUnknown(detail="the provider finished without a picture or a reason")
-                case _:
-                    pass
+        async with aclosing(provider.generate(job, ticket)) as events:  # leaving early closes its connection at once
+            async for event in events:
+                match event:
+                    case Submitted(ticket=given):
+                        await self.database.transaction(settling.submitted, mine, number, given, self._at())
+                    case Produced():
+                        await self._keep(mine, number, job, event)
+                        outcome.made += 1
+                    case Rejected(error=error):
+                        outcome.error = outcome.error or error
+                        outcome.missing += error.billed is not False
+                    case Finished() if not outcome.made and outcome.error is None:
+                        raise OutcomeUnknown(detail="the provider finished without a picture or a reason")
+                    case _:
+                        pass
         if outcome.missing:
             outcome.state = JobState.UNKNOWN
         elif not outcome.made:

@@ -12,6 +12,7 @@ from bot.generation.accepting import Accepted
 from bot.generation.delivery import Delivery
 from bot.generation.states import State
 from bot.i18n import say
+from bot.quota.limits import told
 
 
 class Exit(IntEnum):
@@ -82,9 +83,10 @@ class Sending:
         if reply.tone is Tone.QUESTION and asked.yes:
             go = f"go:{reply.generation}:0"
             reply = await self._ask(asked, "", go, None)
+        outcome = _outcome(reply, self.zone)
         if not reply.accounts:
             reply = replace(reply, accounts=await self.accounts(self.chat.actor(asked.person, "")))
-        return _outcome(reply, self.zone)
+        return {**outcome, "accounts": [_account(line, reply.language, self.zone) for line in reply.accounts]}
 
     async def on_behalf(self, asked: dict[str, Any], files: tuple[Path, ...]) -> dict[str, Any]:
         """The same for another process, over the control door."""
@@ -134,15 +136,15 @@ def _outcome(reply: Reply, zone: str) -> dict[str, Any]:
             for each in reply.pictures
         ],
         "buttons": [{"label": words(button.label), "id": button.id} for button in reply.buttons],
-        "accounts": [_account(line, words) for line in reply.accounts],
+        "lines": [words(told(line)) for line in reply.accounts],
         "error": words(reply.text) if refused else None,
         "tone": str(reply.tone),
     }
 
 
-def _account(line: AccountLine, words: Any) -> dict[str, Any]:
+def _account(line: AccountLine, language: str, zone: str) -> dict[str, Any]:
     return {
-        "name": words(line.name),
+        "name": say(line.name, language, zone),
         "unit": line.unit,
         "window": line.window,
         "used": line.used,

@@ -45,7 +45,7 @@ async def send(settings: Settings, line: Line) -> int:
     if "stranger" in outcome:
         raise CannotStart(f"nobody here is called {outcome['stranger']}; a demonstration has alice, bob and carol")
     code = exit_code(outcome)
-    shown = {name: value for name, value in outcome.items() if name != "tone"}
+    shown = {name: value for name, value in outcome.items() if name not in ("tone", "lines")}
     print(json.dumps(shown, ensure_ascii=False, indent=2) if line.as_json else _for_people(outcome))  # noqa: T201
     return code
 
@@ -119,13 +119,8 @@ async def _saved(outcome: dict[str, Any], folder: Path, read: Any) -> dict[str, 
 
 def _for_people(outcome: dict[str, Any]) -> str:
     lines = [outcome["text"]]
-    lines += [f"  {_account(each)}" for each in outcome["accounts"]]
+    lines += [f"  {line}" for line in outcome["lines"]]
     lines += [f"  saved: {path}" for path in outcome["images"]]
     if outcome["buttons"]:
         lines.append("  " + "  ".join(f"[{each['label']}] {each['id']}" for each in outcome["buttons"]))
     return "\n".join(lines)
-
-
-def _account(line: dict[str, Any]) -> str:
-    left = "unlimited" if line["left"] is None else f"{line['left']} left of {line['limit']}"
-    return f"{line['name']}, {line['unit']} by {line['window']}: {line['used']} used, {line['held']} held, {left}"

@@ -4,7 +4,7 @@ A provider is asked through `generate`, an asynchronous iterator of events. The 
 is being sent before it takes the first event. A provider sends ONE paid request per `generate`, never again by itself.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -86,7 +86,7 @@ Event = Submitted | Progress | Produced | Rejected | Finished
 class Provider(Protocol):
     name: str
 
-    def generate(self, job: Job, ticket: str = "") -> AsyncIterator[Event]:
+    def generate(self, job: Job, ticket: str = "") -> AsyncGenerator[Event, None]:
         """Ask for the pictures of one job; ends with `Finished`, or raises a `ProviderError`.
 
         Pictures already given before an error was raised are real and stay. Leaving early gives up waiting:

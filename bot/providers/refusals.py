@@ -19,6 +19,7 @@ from bot.errors import (
     ProviderMisconfigured,
     ProviderRefused,
 )
+from bot.i18n import text
 from bot.providers.transport import split_request_id
 
 # The first pattern that a code matches decides.
@@ -68,7 +69,7 @@ def item_refusal(error: Mapping[str, Any], *, request_id: str = "") -> ProviderE
     meaning = _meaning(400, code, message)
     if meaning in ("words", "reference", "result"):
         return ContentRefused(meaning, detail=detail)
-    return ProviderRefused("it could not draw this picture", detail=detail)
+    return ProviderRefused(text("it could not draw this picture"), detail=detail)
 
 
 def whole_refusal(error: Any, *, request_id: str = "") -> ProviderError:
@@ -124,7 +125,7 @@ def _build(meaning: str, message: str, detail: str, retry_after: float | None) -
         case "misconfigured":
             return ProviderMisconfigured(detail=f"{detail}: {message[:200]}" if message else detail)
         case "refused":
-            return ProviderRefused(message[:300] or "no reason given", detail=detail)
+            return ProviderRefused(message[:300] or text("no reason given"), detail=detail)
         case "broken":
             return AnswerBroken(detail=detail)
         case _:

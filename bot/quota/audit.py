@@ -88,5 +88,5 @@ def verify(connection: Connection) -> Books:
         accounts=number("SELECT count(DISTINCT account) AS n FROM balances"),
         entries=number("SELECT count(*) AS n FROM entries"),
         held=number("SELECT count(*) AS n FROM holds WHERE state='held'"),
-        possible=number("SELECT count(*) AS n FROM holds WHERE state='possible'"),
+        possible=number("SELECT count(DISTINCT generation) AS n FROM holds WHERE state='possible'"),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.chat import AccountLine
 from bot.errors import QuotaExceeded
-from bot.i18n import Money, Text, text
+from bot.i18n import Money, Text, plural, text, verbatim
 
 UNITS = ("images", "usd")
 
@@ -47,12 +47,32 @@ def amount(unit: str, value: int) -> Text:
     """So many pictures, or so much money, in words."""
     if unit == "usd":
         return text("{money}", money=Money(value))
-    return Text("{count} picture", {"count": value}, "{count} pictures", value)
+    return plural("{count} picture", "{count} pictures", value)
+
+
+def _number(unit: str, value: int) -> Text:
+    """The same without the word, where it stands beside one that has it."""
+    return amount(unit, value) if unit == "usd" else verbatim(str(value))
 
 
 def window_name(window: str) -> Text:
     names = {"day": text("a day"), "week": text("a week"), "month": text("a month"), "total": text("in all")}
     return names[window]
+
+
+def told(line: AccountLine) -> Text:
+    """One account in one sentence."""
+    values = {"account": line.name, "used": _number(line.unit, line.used), "window": window_name(line.window)}
+    if line.limit is None:
+        return text("{account}: {used} used {window}, without a limit", **values)
+    held = text(", {held} held", held=_number(line.unit, line.held)) if line.held else verbatim("")
+    return text(
+        "{account}: {left} left of {limit} {window} ({used} used{held})",
+        **values,
+        left=_number(line.unit, line.left or 0),
+        limit=amount(line.unit, line.limit),
+        held=held,
+    )
 
 
 def refusal(line: AccountLine, wanted: int) -> QuotaExceeded:
@@ -61,19 +81,20 @@ def refusal(line: AccountLine, wanted: int) -> QuotaExceeded:
         "account": line.name,
         "limit": amount(line.unit, line.limit or 0),
         "window": window_name(line.window),
-        "left": amount(line.unit, line.left or 0),
+        "left": _number(line.unit, line.left or 0),
         "wanted": amount(line.unit, wanted),
     }
     if not line.limit:
-        return QuotaExceeded(text("{account}: no pictures are allowed here. An admin can give some.", **values))
+        return QuotaExceeded(text("{account}: no pictures are allowed here. An admin can change that.", **values))
     if line.resets is None:
         return QuotaExceeded(
-            text("{account}: the limit is {limit} {window}; {left} left, and this takes up to {wanted}.", **values)
+            text(
+                "{account}: {left} left of {limit} {window}, and this needs {wanted}. An admin can give more.", **values
+            )
         )
     return QuotaExceeded(
         text(
-            "{account}: the limit is {limit} {window}; {left} left, and this takes up to {wanted}."
-            " It starts anew at {resets}.",
+            "{account}: {left} left of {limit} {window}, and this needs {wanted}. It starts anew at {resets}.",
             **values,
             resets=line.resets,
         )

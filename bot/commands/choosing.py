@@ -1,0 +1,162 @@
+"""The commands that choose and explain: /models, /settings, /help."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot import people
+from bot.asking import Answer, Asking
+from bot.catalogue import Catalogue, Model
+from bot.chat import Reply
+from bot.command import Command, CommandTable, Kind, Option, option
+from bot.commands.looking import Nothing
+from bot.errors import UsageError
+from bot.i18n import LANGUAGES, Money, Text, text, verbatim
+from bot.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhichCommand:
+    command: str = option(Kind.CHOICE, text("A command's name"), default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    model: str = option(Kind.CHOICE, text("Your usual model; “default” takes it back"), default="")
+    size: str = option(Kind.CHOICE, text("Your usual size, such as 2K"), default="")
+    ratio: str = option(Kind.CHOICE, text("Your usual ratio, such as 16:9"), default="")
+    format: str = option(Kind.CHOICE, text("Your usual format"), default="", choices=("jpeg", "png", "default"))
+    language: str = option(
+        Kind.CHOICE, text("The language of the answers"), default="", choices=("en", "zh-CN", "default")
+    )
+    watermark: str = option(
+        Kind.CHOICE, text("The provider's mark on pictures"), default="", choices=("yes", "no", "default")
+    )
+    private: str = option(Kind.CHOICE, text("Show results to you alone"), default="", choices=("yes", "no", "default"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choosing:
+    """table: all commands; it exists only once these are in it."""
+
+    catalogue: Catalogue
+    provider: str
+    default_model: str
+    database: Database
+    table: Callable[[], CommandTable]
+
+    async def models(self, request: Nothing, asking: Asking) -> Answer:
+        usual = self.catalogue.default(self.provider, asking.person.settings.get("model", "") or self.default_model)
+        rows = tuple((verbatim(model.name), _model_line(model)) for model in self.catalogue.models(self.provider))
+        words = text("Models of {provider}; yours is {model}.", provider=self.provider, model=usual.name)
+        return Reply(text=words, rows=rows, private=True)
+
+    async def settings(self, request: Defaults, asking: Asking) -> Answer:
+        asked = {name: getattr(request, name) for name in Defaults.__slots__ if getattr(request, name)}
+        changes = {name: "" if value == "default" else self._checked(name, value) for name, value in asked.items()}
+        now = dict(asking.person.settings)
+        if changes:
+            now = await self.database.transaction(people.change_settings, asking.person.id, changes)
+        rows = tuple((verbatim(name), _setting(name, now.get(name, ""))) for name in Defaults.__slots__)
+        words = (
+            text("Changed. Your defaults are now:")
+            if changes
+            else text("Your defaults. Change one: /settings --size 4K")
+        )
+        return Reply(text=words, rows=rows, private=True)
+
+    async def help(self, request: WhichCommand, asking: Asking) -> Answer:
+        table = self.table()
+        if request.command:
+            return _help_of(table.find(request.command.lstrip("/／")))
+        rows = tuple((verbatim(f"/{each.name}"), each.summary) for each in table.listed)
+        notes = (
+            text("Words alone draw. Words in reply to a picture change it. Attached pictures are looked at in order."),
+            text("Cancelling is free while a request waits. Once the provider draws, it bills: what comes is charged."),
+            text("/help imagine tells more about one command."),
+        )
+        return Reply(text=text("What I can do:"), rows=rows, notes=notes, private=True)
+
+    def _checked(self, name: str, value: str) -> str:
+        """A default must be something that some model here takes."""
+        models = self.catalogue.models(self.provider)
+        known = {
+            "size": tuple(dict.fromkeys(tier for model in models for tier in model.tiers)),
+            "ratio": tuple(dict.fromkeys(each for model in models for table in model.tiers.values() for each in table)),
+        }
+        if name == "model":
+            return self.catalogue.model(self.provider, value).name
+        if name in known:
+            found = next((each for each in known[name] if each.lower() == value.lower()), None)
+            if found is None:
+                raise UsageError(
+                    text(
+                        "{option} can be one of {choices} as a default, not {value}.",
+                        option=name,
+                        choices=known[name],
+                        value=value,
+                    )
+                )
+            return found
+        return value
+
+
+def commands(choosing: Choosing) -> tuple[Command, ...]:
+    return (
+        Command(
+            name="models",
+            summary=text("The models, their sizes and prices"),
+            request=Nothing,
+            handle=choosing.models,
+            aliases=("模型",),
+        ),
+        Command(
+            name="settings",
+            summary=text("Your defaults"),
+            request=Defaults,
+            handle=choosing.settings,
+            aliases=("设置",),
+        ),
+        Command(
+            name="help",
+            summary=text("What the bot can do"),
+            request=WhichCommand,
+            handle=choosing.help,
+            aliases=("帮助",),
+        ),
+    )
+
+
+def _model_line(model: Model) -> Text:
+    series = text("series up to {most}", most=model.series_total) if model.series else text("no series")
+    return text(
+        "{sizes}; looks at up to {references}; {series}; from {price} a picture",
+        sizes=tuple(model.tiers),
+        references=model.references,
+        series=series,
+        price=Money(model.prices[0][1]),
+    )
+
+
+def _setting(name: str, value: str) -> Text:
+    if not value:
+        return text("default")
+    return verbatim(LANGUAGES.get(value, value) if name == "language" else value)
+
+
+def _help_of(command: Command) -> Reply:
+    rows = []
+    for each in command.options:
+        values = (*each.choices, *each.suggestions)
+        told = text("{help}: {values}", help=each.help, values=values) if values else each.help
+        rows.append((_name(each), told))
+    notes = [text("Write: {usage}", usage=command.usage())]
+    if command.examples:
+        notes.append(text("For example: {examples}", examples=command.examples))
+    if command.aliases:
+        notes.append(text("Also called: {names}", names=tuple(f"/{alias}" for alias in command.aliases)))
+    return Reply(text=command.summary, rows=tuple(rows), notes=tuple(notes), private=True)
+
+
+def _name(option: Option) -> Text:
+    first, last = option.names[0], option.names[-1]
+    return verbatim(first) if first == last else text("{first} to {last}", first=first, last=last)
