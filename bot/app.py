@@ -102,6 +102,7 @@ async def running(
             await builder.prepare_demo(app)
         if listen:
             app = await builder.listen(stack, app, ownership, next_free=next_free)
+        stack.callback(builder.stop_accepting)
         await app.dispatcher.replay()
         yield app
 
@@ -144,6 +145,7 @@ class _Builder:
             owner=f"{socket.gethostname()}:{os.getpid()}",
             patience=settings.queue.drain.total_seconds(),
             line_moved=self.delivery.line_moved,
+            clock=self.clock,
         )
         self.service = self._service()
         normaliser = await stack.enter_async_context(
@@ -159,7 +161,6 @@ class _Builder:
         await stack.enter_async_context(self.delivery)
         await stack.enter_async_context(self.workers)
         await stack.enter_async_context(dispatcher)
-        stack.callback(self._stop_accepting)
         sending = Sending(
             chat=chat,
             dispatcher=dispatcher,
@@ -328,8 +329,10 @@ class _Builder:
             total=settings.retention.total,
         )
 
-    def _stop_accepting(self) -> None:
+    def stop_accepting(self) -> None:
+        """From here on everything only ends: requests are refused, and what waits stays in the line."""
         self.service.draining = True
+        self.workers.stop_admitting()
 
     def _line_changed(self, generation: str) -> None:
         self.delivery.changed(generation)

@@ -9,7 +9,6 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
@@ -25,6 +24,7 @@ from bot.errors import BotError, UsageError
 from bot.generation import inbox, outbox, record
 from bot.generation.delivery import Delivery
 from bot.i18n import language_of, text
+from bot.storage.connection import Row
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -179,16 +179,21 @@ class Dispatcher:
         return await press(asking, loaded, int(index) if index.isdecimal() else 0)
 
     async def replay(self) -> int:
-        """At a start: answer again what was acknowledged but not dealt with; returns how many."""
+        """At a start: answer what was acknowledged but not dealt with; returns how many there were."""
         rows = await self.database.read(inbox.still_open)
         for row in rows:
-            with suppress(KeyError):
-                await self._replay_one(row["id"], row["adapter"], row["raw"])
+            await self._replay_one(row)
         return len(rows)
 
-    async def _replay_one(self, invocation_id: str, adapter: str, raw: str) -> None:
-        invocation = await self.delivery.adapters[adapter].replay(json.loads(raw))
-        if invocation is None:
-            await self.database.transaction(inbox.close, invocation_id)
+    async def _replay_one(self, row: Row) -> None:
+        adapter = self.delivery.adapters.get(row["adapter"])
+        if adapter is None:  # switched off since; it stays open for the start that has it again
             return
-        self.start(invocation)
+        invocation = await adapter.replay(json.loads(row["raw"]))
+        if invocation is None:
+            await self.database.transaction(inbox.close, row["id"])
+        elif micros(self.clock() - inbox.TOO_OLD) > row["received_at"]:
+            words = text("The bot was stopped when you asked this, too long ago to answer it now. Please ask again.")
+            await self._show(invocation, Reply(text=words, tone=Tone.REFUSAL, private=True))
+        else:
+            self.start(invocation)

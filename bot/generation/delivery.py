@@ -27,6 +27,7 @@ from bot.storage.database import Database
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN = 1.0
+PLACE_PACE = 3.0  # a place in the line changes with everybody's picture, and nobody needs to see each change
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 FINAL = {str(state) for state in (*ENDED, State.ASKED)}
 
@@ -61,6 +62,7 @@ class Delivery:
         self._stopping = True
         self._wake.set()
         await self._loop
+        await self._round()  # what the last generations came to was written after the loop's last look
         if self._posting:
             await asyncio.wait(self._posting.values(), timeout=self.patience)
         for task in self._posting.values():
@@ -191,7 +193,10 @@ class Delivery:
                 del self._dirty[generation]
                 continue
             posting = postings[0]
-            wait = self._shown_at.get(posting.key, 0.0) + self._adapter(posting).pace - time.monotonic()
+            pace = self._adapter(posting).pace
+            if generation in self._places:
+                pace = max(pace, PLACE_PACE)
+            wait = self._shown_at.get(posting.key, 0.0) + pace - time.monotonic()
             if posting.key in self._posting or wait > 0:
                 next_look = min(next_look, max(wait, 0.05))
                 continue

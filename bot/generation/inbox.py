@@ -6,12 +6,15 @@ transaction closes it, or the answer that was shown does. What is still open at 
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from bot.storage.connection import Connection, Row
 
-# An open row older than this is not run again after a restart: nobody waits for it any more.
+# No platform repeats an event after so long.
 KEEP_DAYS = 7
+# An open row older than this is not run after a restart: its asker is told, and may ask again.
+TOO_OLD = timedelta(hours=1)
 
 
 def receive(connection: Connection, invocation: str, adapter: str, raw: Mapping[str, Any], at: int) -> bool:

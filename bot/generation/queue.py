@@ -42,8 +42,13 @@ class Admitted:
     attempt: int
 
 
-def admit(connection: Connection, owner: str, now: int, free: int, capacity: Capacity) -> list[Admitted]:
-    """Take over what was left behind, then start what is next, as far as `free` workers and all limits go."""
+def admit(
+    connection: Connection, owner: str, now: int, free: int, capacity: Capacity, at: int | None = None
+) -> list[Admitted]:
+    """Take over what was left behind, then start what is next, as far as `free` workers and all limits go.
+
+    now: the machine's time, by which leases and rates go. at: the time that people are told, where it differs.
+    """
     taken = _take_over(connection, owner, now, free)
     flying = connection.rows(f"SELECT person, count(*) AS n FROM generations WHERE {_FLYING} GROUP BY person")
     busy = {row["person"]: int(row["n"]) for row in flying}
@@ -60,7 +65,7 @@ def admit(connection: Connection, owner: str, now: int, free: int, capacity: Cap
         busy[row["person"]] = busy.get(row["person"], 0) + 1
         chosen.append(row)
     rates.store()
-    return taken + [_start(connection, row, owner, now) for row in chosen]
+    return taken + [_start(connection, row, owner, now, now if at is None else at) for row in chosen]
 
 
 def renew(connection: Connection, running: Iterable[Admitted], now: int) -> None:
@@ -97,24 +102,24 @@ def _take_over(connection: Connection, owner: str, now: int, free: int) -> list[
     return [Admitted(row["id"], row["attempt"]) for row in rows]
 
 
-def _start(connection: Connection, row: Row, owner: str, now: int) -> Admitted:
+def _start(connection: Connection, row: Row, owner: str, now: int, at: int) -> Admitted:
     connection.execute("UPDATE meta SET value=CAST(value AS INTEGER)+1 WHERE name='turn'")
     turn = connection.row("SELECT CAST(value AS INTEGER) AS turn FROM meta WHERE name='turn'")
     if turn is None:
         raise RuntimeError("the turn counter is missing")
     connection.execute("UPDATE people SET turn=:turn WHERE id=:id", turn=turn["turn"], id=row["person"])
     started = connection.row(
-        "UPDATE generations SET state=:running, attempt=attempt+1, owner=:owner, lease_until=:until, started_at=:now"
+        "UPDATE generations SET state=:running, attempt=attempt+1, owner=:owner, lease_until=:until, started_at=:at"
         " WHERE id=:id AND state='queued' RETURNING attempt",
         running=State.RUNNING,
         owner=owner,
         until=now + LEASE,
-        now=now,
+        at=at,
         id=row["id"],
     )
     if started is None:
         raise RuntimeError(f"{row['id']} left the line while it was admitted")
-    note(connection, row["id"], "admitted", now)
+    note(connection, row["id"], "admitted", at)
     return Admitted(row["id"], started["attempt"])
 
 

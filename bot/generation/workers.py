@@ -25,8 +25,8 @@ class Workers:
     """Use as an asynchronous context manager. Leaving it drains: nothing new is admitted, and what runs may finish for
     `patience` seconds; what is left then is taken up by the next start.
 
-    run: brings one admitted generation as far as it goes. Leases and the line live by the machine's own time, which
-    nobody shifts.
+    run: brings one admitted generation as far as it goes. clock: the time that people are told; leases and the line
+    live by the machine's own time, which nobody shifts.
     """
 
     database: Database
@@ -35,6 +35,7 @@ class Workers:
     owner: str
     patience: float
     line_moved: Callable[[], None]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[Admitted, asyncio.Task[None]] = field(default_factory=dict)
     _stopping: bool = False
@@ -54,6 +55,11 @@ class Workers:
         for task in (self._loops[1], *self._running.values()):
             task.cancel()
         await asyncio.gather(self._loops[1], *self._running.values(), return_exceptions=True)
+
+    def stop_admitting(self) -> None:
+        """What waits stays in the line for the next start."""
+        self._stopping = True
+        self._wake.set()
 
     def wake(self) -> None:
         """There may be something to admit."""
@@ -75,7 +81,9 @@ class Workers:
 
     async def _start_next(self, free: int) -> None:
         try:
-            admitted = await self.database.transaction(queue.admit, self.owner, _now(), free, self.capacity)
+            admitted = await self.database.transaction(
+                queue.admit, self.owner, _now(), free, self.capacity, micros(self.clock())
+            )
         except Exception:  # a door: a full disk must not end the line for ever
             log.exception("nothing could be admitted")
             return

@@ -52,7 +52,7 @@ class Listener:
         self.application.router.add_get(CONTROL + "blobs/{key}", self._blob)
 
     async def __aenter__(self) -> Self:
-        self._runner = web.AppRunner(self.application, access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(self.application, access_log=None, shutdown_timeout=5.0)
         await self._runner.setup()
         try:
             await self._bind()

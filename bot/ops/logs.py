@@ -49,7 +49,7 @@ def configure(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Their INFO lines carry whole addresses and their DEBUG lines bodies.
-    for noisy in ("aiohttp", "asyncio", "alembic", "PIL"):
+    for noisy in ("aiohttp", "asyncio", "alembic", "PIL", "pyvips"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, getattr(logging, level)))
 
 
