@@ -21,7 +21,7 @@ from bot.clock import Clock, micros
 from bot.command import CommandTable
 from bot.commands.drawing import Drawing
 from bot.dispatch import Dispatcher
-from bot.errors import UsageError
+from bot.errors import CannotStart, UsageError
 from bot.generation import record
 from bot.generation.delivery import Delivery
 from bot.generation.presenting import present
@@ -30,7 +30,6 @@ from bot.generation.runner import Runner
 from bot.generation.service import GenerationService
 from bot.generation.states import State
 from bot.generation.workers import Workers
-from bot.i18n import text
 from bot.media.fetch import GuardedFetcher
 from bot.media.fit import Fitter
 from bot.media.normalise import Normaliser
@@ -50,10 +49,6 @@ from bot.storage import schema
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
-
-
-class CannotStart(Exception):
-    """Why the bot does not start, in one sentence for the operator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +83,7 @@ async def running(
     """The whole bot, from its lock to its listener; leaving the block drains it.
 
     demo_data: a folder that a demonstration made is welcome. listen: whether the page and the control door are served.
-    Raises `CannotStart`, `Owned`, `SchemaError`, and `OSError` for a port in use.
+    Raises `CannotStart`, and `OSError` for a port in use.
     """
     async with AsyncExitStack() as stack:
         ownership = stack.enter_context(Ownership(settings.data_dir))
@@ -298,23 +293,26 @@ class _Builder:
         controls = demo.Controls(
             sandbox=self.sandbox, clock=self.clock, zone=self.settings.time_zone, database=self.database
         )
-        return module.connect(
-            database=self.database,
-            door=dispatcher,
-            blobs=self.blobs,
-            thumbnails=thumbnails,
-            accounts=self._accounts,
-            happened=self._happened,
-            line=self._line,
-            clock=self.clock,
-            host=web.host,
-            port=web.port,
-            controls=controls if self.is_demo else None,
-            token=web.token.get_secret_value() if web.token else None,
-            language=self.settings.language,
-            admins=self.settings.admins,
-            demo=self.is_demo,
-        )
+        try:
+            return module.connect(
+                database=self.database,
+                door=dispatcher,
+                blobs=self.blobs,
+                thumbnails=thumbnails,
+                accounts=self._accounts,
+                happened=self._happened,
+                line=self._line,
+                clock=self.clock,
+                host=web.host,
+                port=web.port,
+                controls=controls if self.is_demo else None,
+                token=web.token.get_secret_value() if web.token else None,
+                language=self.settings.language,
+                admins=self.settings.admins,
+                demo=self.is_demo,
+            )
+        except ValueError as error:  # open to others without a token
+            raise CannotStart(str(error).rstrip(".")) from error
 
     def _janitor(self) -> Janitor:
         settings = self.settings
@@ -370,7 +368,7 @@ class _Builder:
     async def _problems(self) -> list[str]:
         """Why the process should get no work; a provider's bad day is not a reason."""
         if self.service.draining:
-            return [str(text("stopping"))]
+            return ["stopping"]
         await self.database.fetch("SELECT 1 FROM meta")
         return []
 

@@ -147,6 +147,7 @@ class Reply:
 
     notes are small print under the words or pictures; rows is a table of labels and values;
     prompt is the person's own words, to be shown escaped. private: only the asker should see it.
+    language: empty for the asker's, which the dispatcher puts in.
     """
 
     text: Text
@@ -160,7 +161,7 @@ class Reply:
     private: bool = False
     generation: str = ""
     state: str = ""
-    language: str = "en"
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

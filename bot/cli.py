@@ -156,13 +156,14 @@ def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -
 
 def _served(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run it, and turn what keeps it from starting into one sentence."""
-    from bot.ops.ownership import Owned
-    from bot.storage.schema import SchemaError
+    from bot.errors import CannotStart
 
     try:
         return asyncio.run(work())
-    except (Owned, SchemaError, ValueError, OSError, RuntimeError) as error:
-        if isinstance(error, (Owned, SchemaError)) or type(error).__name__ == "CannotStart":
-            typer.echo(f"{error}.", err=True)
-            raise typer.Exit(1) from None
-        raise
+    except CannotStart as error:
+        typer.echo(f"{error}.", err=True)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"{error.filename}: {error.strerror}.", err=True)
+    raise typer.Exit(1)

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 # A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
 _HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
+_INDEX = re.compile(r"[0-9]{0,3}")
 
 
 @dataclass(kw_only=True)
@@ -102,7 +103,7 @@ class Dispatcher:
                     state="failed",
                 )
             if isinstance(answer, Reply):
-                answer = replace(answer, language=language)
+                answer = replace(answer, language=answer.language or language)
                 await self._show(invocation, answer)
             return answer
 
@@ -168,7 +169,7 @@ class Dispatcher:
         name, _, rest = asking.invocation.press.partition(":")
         generation, _, index = rest.partition(":")
         press = self.presses.get(name)
-        if press is None or not generation:
+        if press is None or not generation or not _INDEX.fullmatch(index):
             raise UsageError(
                 text(
                     "This button is from another version of the bot. /show {id} shows the picture anew.",
@@ -176,7 +177,7 @@ class Dispatcher:
                 )
             )
         loaded = await self.database.read(record.load, generation)
-        return await press(asking, loaded, int(index) if index.isdecimal() else 0)
+        return await press(asking, loaded, int(index or 0))
 
     async def replay(self) -> int:
         """At a start: answer what was acknowledged but not dealt with; returns how many there were."""

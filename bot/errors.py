@@ -14,6 +14,10 @@ BotError                    carries the words for the person
     ├── ProviderMisconfigured   key, account, balance or model: the operator's business; certainly not billed
     ├── AnswerBroken        an answer without a usable picture although the provider has probably billed it
     └── OutcomeUnknown      sent, but no answer: never sent again by itself
+
+CannotStart                 why a command or the bot does not start, in one sentence for the operator
+├── Owned                   another process owns the data folder (bot.ops.ownership)
+└── SchemaError             the database is from a newer version (bot.storage.schema)
 """
 
 from typing import ClassVar
@@ -28,6 +32,10 @@ class BotError(Exception):
         super().__init__(detail or str(text))
         self.text = text
         self.detail = detail
+
+
+class CannotStart(Exception):
+    """A clause without a full stop; commands print it and leave with 1."""
 
 
 class UsageError(BotError):
@@ -109,7 +117,7 @@ class AnswerBroken(ProviderError):
 
     def __init__(self, *, detail: str = "") -> None:
         super().__init__(
-            text("The provider's answer held no usable picture. Your pictures were given back."), detail=detail
+            text("The provider's answer held no usable picture. Your quota was given back."), detail=detail
         )
 
 
@@ -121,7 +129,7 @@ class OutcomeUnknown(ProviderError):
         super().__init__(
             text(
                 "The provider gave no clear answer, so nobody knows whether it drew."
-                " Your pictures were given back; please ask again."
+                " Your quota was given back; please ask again."
             ),
             detail=detail,
         )

@@ -139,10 +139,11 @@ def _option(name: str, command: Command) -> Option:
         raise UsageError(text("There is no option --{option}; did you mean --{nearest}?", **said, nearest=near))
     if not names:
         raise UsageError(text("There is no option --{option}: /{command} has none.", **said))
-    said["options"] = ", ".join(f"--{each}" for each in names)
     raise UsageError(
         text(
-            "There is no option --{option}. /{command} has {options}. Words that begin so go behind a lone --.", **said
+            "There is no option --{option}. /{command} has {options}. Words that begin so go behind a lone --.",
+            **said,
+            options=tuple(f"--{each}" for each in names),
         )
     )
 

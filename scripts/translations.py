@@ -30,6 +30,8 @@ def extracted() -> Catalog:
             str(ROOT / package), method_map=[("**.py", "python")], keywords=KEYWORDS, comment_tags=("Translators:",)
         )
         for file, _, message, comments, context in sorted(found, key=lambda each: (each[0], each[1])):
+            if "migrations" in file:  # `text` is a column there
+                continue
             if message and message != ("", ""):
                 catalogue.add(message, None, [(f"{package}/{file}", 0)], auto_comments=comments, context=context)
     return catalogue
@@ -73,7 +75,15 @@ def update(language: str) -> None:
 def _drop_dates(file: Path) -> None:
     """Dates and versions in the header change with every run and tell nothing."""
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    noise = ('"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Last-Translator', '"Report-Msgid')
+    noise = (
+        "# FIRST AUTHOR",
+        "# Copyright (C)",
+        '"POT-Creation-Date',
+        '"PO-Revision-Date',
+        '"Generated-By',
+        '"Last-Translator',
+        '"Report-Msgid',
+    )
     file.write_text("".join(line for line in lines if not line.startswith(noise)), encoding="utf-8")
 
 

@@ -98,7 +98,7 @@ def _exact(model: Model, width: int, height: int, ratio: str) -> str:
     size = f"{width}x{height}"
     if ratio and abs(_distance(width, height, _fraction(ratio))) > _SAME_RATIO:
         raise UsageError(
-            text("{size} is not {ratio}; give one of the two, or a tier with the ratio.", size=size, ratio=ratio)
+            text("{size} is not {ratio}; give only one, or the ratio and a size such as 2K.", size=size, ratio=ratio)
         )
     count = width * height
     if not model.min_pixels <= count <= model.max_pixels:

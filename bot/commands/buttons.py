@@ -7,8 +7,8 @@ from bot.catalogue.sizes import closest_ratio, resolve, top_tier
 from bot.chat import Reply, Tone
 from bot.command import Command, Kind, option
 from bot.commands.details import details
-from bot.commands.drawing import Drawing, Wanted
-from bot.errors import NotAllowed, NotThere, UsageError
+from bot.commands.drawing import Drawing, Wanted, visible
+from bot.errors import NotThere, UsageError
 from bot.generation.record import Generation
 from bot.generation.states import State
 from bot.i18n import text
@@ -95,6 +95,7 @@ class Buttons:
 
     async def instead(self, asking: Asking, generation: Generation, index: int) -> Answer:
         """The same words for another picture of the message that was replied to."""
+        visible(asking, generation)
         parent = await self.drawing.service.load(generation.parent)
         return await self._from_picture(asking, parent, index, generation.request.prompt)
 
@@ -117,7 +118,7 @@ class Buttons:
         if generation.state is not State.ASKED:
             raise UsageError(text("This question was answered before."))
         await self.drawing.service.cancel(generation.id, asking.person)
-        return Reply(text=text("Not now, then. Nothing was held."), tone=Tone.ANSWER, private=True)
+        return Reply(text=text("Not now, then. Nothing was charged."), tone=Tone.ANSWER, private=True)
 
     async def _from_picture(
         self, asking: Asking, generation: Generation, index: int | None, words: str, *, size: str = ""
@@ -147,11 +148,3 @@ class Buttons:
 
     async def _stored(self, blob: str) -> bool:
         return bool(await self.database.fetch("SELECT 1 FROM blobs WHERE key=:key", key=blob))
-
-
-def visible(asking: Asking, generation: Generation) -> None:
-    """What was made privately exists for nobody else but an admin; a deleted one for nobody."""
-    if generation.deleted:
-        raise NotThere(text("{id} was deleted.", id=generation.id))
-    if generation.private and generation.person != asking.person.id and not asking.person.admin:
-        raise NotAllowed(text("{id} was made privately by {name}.", id=generation.id, name=generation.person_name))

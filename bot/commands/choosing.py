@@ -62,7 +62,7 @@ class Choosing:
             if changes
             else text("Your defaults. Change one: /settings --size 4K")
         )
-        return Reply(text=words, rows=rows, private=True)
+        return Reply(text=words, rows=rows, private=True, language=now.get("language", ""))
 
     async def help(self, request: WhichCommand, asking: Asking) -> Answer:
         table = self.table()
@@ -70,7 +70,7 @@ class Choosing:
             return _help_of(table.find(request.command.lstrip("/／")))
         rows = tuple((verbatim(f"/{each.name}"), each.summary) for each in table.listed)
         notes = (
-            text("Words alone draw. Words in reply to a picture change it. Attached pictures are looked at in order."),
+            text("Words alone draw; in reply to a picture they change it. Attached pictures keep their order."),
             text("Cancelling is free while a request waits. Once the provider draws, it bills: what comes is charged."),
             text("/help imagine tells more about one command."),
         )
@@ -129,7 +129,7 @@ def commands(choosing: Choosing) -> tuple[Command, ...]:
 def _model_line(model: Model) -> Text:
     series = text("series up to {most}", most=model.series_total) if model.series else text("no series")
     return text(
-        "{sizes}; looks at up to {references}; {series}; from {price} a picture",
+        "{sizes}; takes up to {references} pictures; {series}; from {price} a picture",
         sizes=tuple(model.tiers),
         references=model.references,
         series=series,
@@ -147,11 +147,10 @@ def _help_of(command: Command) -> Reply:
     rows = []
     for each in command.options:
         values = (*each.choices, *each.suggestions)
-        told = text("{help}: {values}", help=each.help, values=values) if values else each.help
+        told = text("{help} ({values})", help=each.help, values=values) if values else each.help
         rows.append((_name(each), told))
     notes = [text("Write: {usage}", usage=command.usage())]
-    if command.examples:
-        notes.append(text("For example: {examples}", examples=command.examples))
+    notes += [text("For example: {example}", example=each) for each in command.examples]
     if command.aliases:
         notes.append(text("Also called: {names}", names=tuple(f"/{alias}" for alias in command.aliases)))
     return Reply(text=command.summary, rows=tuple(rows), notes=tuple(notes), private=True)

@@ -11,7 +11,7 @@ from bot.catalogue import Catalogue, InputLimits, Model
 from bot.catalogue.sizes import price, resolve
 from bot.chat import Attachment
 from bot.clock import micros
-from bot.errors import NotThere, UsageError
+from bot.errors import NotAllowed, NotThere, UsageError
 from bot.generation import settling
 from bot.generation.accepting import Accepted, Draft
 from bot.generation.record import Generation
@@ -77,6 +77,8 @@ class Drawing:
 
     async def draw(self, asking: Asking, wanted: Wanted, quote: Quote | None = None) -> Accepted | None:
         """Check all that can be checked, read the pictures, and have it accepted; nothing is held before."""
+        if quote and quote.generation:
+            visible(asking, quote.generation)
         model = self.model_for(asking, wanted.model)
         sources = (*self.quoted(quote), *(Source(attachment=each) for each in wanted.pictures))
         request = self._request(asking, wanted, model)
@@ -207,6 +209,14 @@ class Drawing:
         return tuple(references), tuple(note for place, note in enumerate(notes) if note not in notes[:place])
 
 
+def visible(asking: Asking, generation: Generation) -> None:
+    """What was made privately exists for nobody else but an admin; a deleted one for nobody."""
+    if generation.deleted:
+        raise NotThere(text("{id} was deleted.", id=generation.id))
+    if generation.private and generation.person != asking.person.id and not asking.person.admin:
+        raise NotAllowed(text("{id} was made privately by {name}.", id=generation.id, name=generation.person_name))
+
+
 def capacity(model: Model) -> Text:
     """How many pictures the model looks at, in words."""
     return plural("{count} picture", "{count} pictures", model.references)
@@ -239,7 +249,7 @@ def _check_pictures(wanted: Wanted, model: Model, given: int) -> None:
     if given > model.references:
         raise UsageError(
             text(
-                "{model} looks at {most} at most, and these are {given}.",
+                "{model} takes at most {most}; you gave {given}.",
                 model=model.name,
                 most=capacity(model),
                 given=given,
@@ -252,7 +262,7 @@ def _check_pictures(wanted: Wanted, model: Model, given: int) -> None:
     if given + wanted.count > model.series_total:
         raise UsageError(
             text(
-                "Pictures given and pictures wanted may be {most} together; these are {given} and {count}.",
+                "Pictures given and pictures wanted may be {most} together at most; here they are {given} and {count}.",
                 most=model.series_total,
                 given=given,
                 count=wanted.count,

@@ -6,7 +6,6 @@ from bot.asking import Answer, Asking, Press
 from bot.catalogue import Catalogue, Model
 from bot.chat import Button, Reply
 from bot.command import Command, Kind, option
-from bot.commands.buttons import visible
 from bot.commands.details import lineage, state_name
 from bot.errors import UsageError
 from bot.generation import record

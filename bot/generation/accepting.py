@@ -4,7 +4,7 @@ Functions here run inside `Database.transaction`. If any limit is short nothing 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.chat import Place
 from bot.errors import NotAllowed, Unavailable, UsageError
@@ -90,12 +90,16 @@ def cancel(connection: Connection, generation: str, person: Person, at: int) -> 
     """Stop it: at once and free while it waits; what runs is marked, and its runner drops what was not yet sent.
 
     Returns the generation as it was before. Raises `NotAllowed`, `NotThere`, `UsageError` when it has ended.
+    What was taken out of the line is so again: an asking that a crash interrupted is told the same the second time.
     """
     before = load(connection, generation)
     own(before, person)
+    if before.state is State.CANCELLED and not before.started_at:
+        return replace(before, state=State.QUEUED)
     waiting = connection.execute(
         "UPDATE generations SET state='cancelled', cancelled=1, finished_at=:at"
-        " WHERE id=:id AND state IN ('asked', 'queued')",
+        " WHERE id=:id AND state IN ('asked', 'queued')"
+        " AND NOT EXISTS (SELECT 1 FROM jobs WHERE generation=:id AND state<>'ready')",
         id=before.id,
         at=at,
     )
@@ -105,13 +109,15 @@ def cancel(connection: Connection, generation: str, person: Person, at: int) -> 
         note(connection, before.id, "cancelled", at)
         want_post(connection, before.id)
         return before
+    # One that waits again although a part of it was paid for is marked, too: its turn settles what came.
     marked = connection.execute(
-        f"UPDATE generations SET cancelled=1 WHERE id=:id AND state IN ({listed(IN_FLIGHT)})", id=before.id
+        f"UPDATE generations SET cancelled=1, run_after=0 WHERE id=:id AND state IN ('queued', {listed(IN_FLIGHT)})",
+        id=before.id,
     )
     if not marked:
         raise UsageError(text("{id} has ended already; there is nothing to cancel.", id=before.id))
     note(connection, before.id, "cancel asked", at)
-    return before
+    return replace(before, state=State.RUNNING) if before.state is State.QUEUED else before
 
 
 def expire_questions(connection: Connection, before: int, at: int) -> list[str]:

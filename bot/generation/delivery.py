@@ -103,6 +103,8 @@ class Delivery:
             waiting = self._waiting.get(generation, [])
             with suppress(ValueError):
                 waiting.remove(future)
+            if not waiting:
+                self._waiting.pop(generation, None)
 
     async def _ended(self, generation: str) -> Reply | None:
         open_rows = await self.database.fetch(
@@ -175,6 +177,8 @@ class Delivery:
         later = micros(datetime.now(UTC)) + round((told or grown) * 1_000_000)
         log.warning("a post was refused", generation=posting.generation, problem=type(error).__name__, final=final)
         await self.database.transaction(outbox.refused, posting, type(error).__name__, later, final=final)
+        if self._waiting.get(posting.generation) and (reply := await self._ended(posting.generation)):
+            self._finish(posting, reply)  # it is kept, so nobody need wait for it to be shown
 
     async def _note_places(self) -> None:
         self._line_moved = False

@@ -76,7 +76,7 @@ def pictures(generation: Generation) -> tuple[Picture, ...]:
 def spent(generation: Generation) -> Text:
     """Seconds from admission to the end, as a person reads them."""
     seconds = (generation.finished_at - generation.started_at) / 1_000_000
-    return verbatim(f"{seconds:.1f} s") if seconds < 10 else verbatim(f"{seconds:.0f} s")
+    return text("{seconds} s", seconds=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
 
 
 def _question(generation: Generation, accounts: tuple[AccountLine, ...]) -> Reply:
@@ -95,7 +95,7 @@ def _question(generation: Generation, accounts: tuple[AccountLine, ...]) -> Repl
 
 def _in_line(generation: Generation, place: int) -> Text:
     if generation.tries:
-        return text("The provider is busy; trying again by itself soon.")
+        return text("The provider is busy; I will try again soon.")
     if place <= 1:
         return text("In line: next.")
     return text("In line: number {place}.", place=place)

@@ -5,8 +5,11 @@ one turn of each other person. A higher priority goes before. Each person may ha
 many, and a provider is asked for so many pictures a minute (GCRA: one row a provider, no counter to reset).
 """
 
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import count, islice
 
 from bot.generation.record import note
 from bot.generation.states import IN_FLIGHT, State, listed
@@ -17,12 +20,10 @@ BURST = 20
 
 _FLYING = f"state IN ({listed(IN_FLIGHT)})"
 _WAITING = (
-    "SELECT g.id, g.person, g.provider, g.count, g.seq, g.priority, p.turn,"
-    " row_number() OVER (PARTITION BY g.person ORDER BY g.priority DESC, g.seq) AS place"
-    " FROM generations g JOIN people p ON p.id=g.person"
-    " WHERE g.state='queued' AND g.run_after<=:now"
+    "SELECT g.id, g.person, g.provider, g.count, g.seq, g.priority, p.turn"
+    " FROM generations g JOIN people p ON p.id=g.person WHERE g.state='queued'"
 )
-_ORDER = " ORDER BY priority DESC, place, turn, seq"
+_IN_ORDER = " ORDER BY g.priority DESC, g.seq"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +56,14 @@ def admit(
     room = min(free - len(taken), capacity.running - sum(busy.values()))
     if room <= 0:
         return taken
-    chosen: list[Row] = []
     rates = _Rates(connection, now, capacity.images_per_minute)
-    for row in connection.rows(f"SELECT * FROM ({_WAITING}) w{_ORDER}", now=now):
-        if len(chosen) == room:
-            break
-        if busy.get(row["person"], 0) >= capacity.per_person or not rates.take(row["provider"], row["count"]):
-            continue
+
+    def may_run(row: Row) -> bool:
+        return busy.get(row["person"], 0) < capacity.per_person and rates.take(row["provider"], row["count"])
+
+    chosen: list[Row] = []
+    waiting = connection.rows(f"{_WAITING} AND g.run_after<=:now{_IN_ORDER}", now=now)
+    for row in islice(_in_turn(waiting, may_run), room):
         busy[row["person"]] = busy.get(row["person"], 0) + 1
         chosen.append(row)
     rates.store()
@@ -85,8 +87,32 @@ def orphan(connection: Connection) -> None:
 
 def places(connection: Connection) -> list[str]:
     """The ids that wait, in the order in which they would be served."""
-    waiting = _WAITING.replace(" AND g.run_after<=:now", "")
-    return [row["id"] for row in connection.rows(f"SELECT id FROM ({waiting}) w{_ORDER}")]
+    return [row["id"] for row in _in_turn(connection.rows(_WAITING + _IN_ORDER), lambda row: True)]
+
+
+def _in_turn(rows: Iterable[Row], may_run: Callable[[Row], bool]) -> Iterator[Row]:
+    """The order of service: the highest priority, of it the person who was served longest ago, and their oldest.
+
+    Who may not run now is passed over without losing a turn.
+    """
+    own: defaultdict[str, deque[Row]] = defaultdict(deque)
+    for row in rows:
+        own[row["person"]].append(row)
+    heads = [_head(waiting[0], waiting[0]["turn"]) for waiting in own.values()]
+    turns = count(max((turn for _, turn, _, _ in heads), default=0) + 1)
+    heapify(heads)
+    while heads:
+        _, turn, _, person = heappop(heads)
+        row = own[person].popleft()
+        if may_run(row):
+            yield row
+            turn = next(turns)
+        if own[person]:
+            heappush(heads, _head(own[person][0], turn))
+
+
+def _head(row: Row, turn: int) -> tuple[int, int, int, str]:
+    return -row["priority"], turn, row["seq"], row["person"]
 
 
 def _take_over(connection: Connection, owner: str, now: int, free: int) -> list[Admitted]:
@@ -129,14 +155,20 @@ class _Rates:
     def __init__(self, connection: Connection, now: int, images_per_minute: int) -> None:
         self._connection = connection
         self._now = now
-        self._gap = 60_000_000 // images_per_minute
+        self._burst = min(BURST, (images_per_minute + 1) // 2)
+        # What may come at once and what follows it at this gap stay within the limit together, in every minute.
+        self._gap = -(-60_000_000 // (images_per_minute - self._burst + 1))
         self._full = {row["provider"]: int(row["full_at"]) for row in connection.rows("SELECT * FROM rates")}
         self._changed: set[str] = set()
+        self._exhausted: set[str] = set()
 
     def take(self, provider: str, images: int) -> bool:
+        """Whether so many may be asked for now. Once not, nobody behind gets in before: it would wait for ever."""
         full = max(self._full.get(provider, 0), self._now)
         # A single request larger than the burst must still be able to pass when nothing else was asked for.
-        if full > self._now and full + images * self._gap > self._now + BURST * self._gap:
+        crowded = full > self._now and full + images * self._gap > self._now + self._burst * self._gap
+        if crowded or provider in self._exhausted:
+            self._exhausted.add(provider)
             return False
         self._full[provider] = full + images * self._gap
         self._changed.add(provider)

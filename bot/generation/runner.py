@@ -19,11 +19,21 @@ import structlog
 from bot.catalogue import Catalogue, Model
 from bot.catalogue.sizes import price
 from bot.clock import micros
-from bot.errors import AnswerBroken, BotError, OutcomeUnknown, ProviderBusy, ProviderError
+from bot.errors import (
+    AnswerBroken,
+    BotError,
+    OutcomeUnknown,
+    ProviderBusy,
+    ProviderError,
+    ProviderMisconfigured,
+    Unavailable,
+    UsageError,
+)
 from bot.generation import settling
 from bot.generation.queue import Admitted
 from bot.generation.settling import Work
 from bot.generation.states import JobState
+from bot.i18n import text
 from bot.media import metadata
 from bot.providers.base import Finished, InputPicture, Job, Produced, Provider, Rejected, Submitted
 from bot.request import ImageRequest
@@ -75,7 +85,7 @@ class Runner:
         self.changed(mine.id)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{mine.id}-", dir=self.folder))
         try:
-            pauses = [] if work.cancelled else await self._run_jobs(mine, work, folder)
+            pauses = await self._run_jobs(mine, work, folder)
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         waits = [pause for pause in pauses if pause is not None]
@@ -87,24 +97,39 @@ class Runner:
             self.changed(mine.id)
 
     async def _run_jobs(self, mine: Admitted, work: Work, folder: Path) -> list[float | None]:
-        model = self.catalogue.model(work.request.provider, work.request.model)
+        request, jobs = work.request, work.jobs
         try:
-            references = await self._fetch_references(work.request, folder)
-        except BotError as error:
-            log.warning("a reference is gone", generation=mine.id)
-            broken = AnswerBroken(detail="a reference picture is no longer stored")
-            broken.text = error.text
-            for number, _ in work.jobs:
-                await self._end(mine, number, Outcome(state=JobState.FAILED, error=broken))
-            return []
+            model, _ = self.catalogue.model(request.provider, request.model), self.providers[request.provider]
+        except (UsageError, KeyError):
+            gone = ProviderMisconfigured(detail=f"{request.provider} no longer offers {request.model} here")
+            return await self._give_up(mine, work, jobs, gone)
+        references = _references(request, folder)
+        unsent = () if work.cancelled else tuple(job for job in jobs if not job[1])
+        try:
+            if unsent:
+                await self._fetch_references(request, references)
+        except (BotError, OSError) as error:
+            broken = AnswerBroken(detail=f"a reference picture cannot be read: {error}")
+            broken.text = error.text if isinstance(error, BotError) else broken.text
+            await self._give_up(mine, work, unsent, broken)
+            jobs = tuple(job for job in jobs if job[1])
         async with asyncio.TaskGroup() as group:
             running = []
-            for number, ticket in work.jobs:
+            for number, ticket in jobs:
                 own = folder / str(number)
                 own.mkdir()
-                job = self._job(mine, number, work.request, model, references, own)
+                job = self._job(mine, number, request, model, references, own)
                 running.append(group.create_task(self._run_job(mine, number, job, ticket)))
         return [task.result() for task in running]
+
+    async def _give_up(
+        self, mine: Admitted, work: Work, jobs: tuple[tuple[int, str], ...], error: ProviderError
+    ) -> list[float | None]:
+        """End jobs that cannot be run: free where nothing was sent, unknown where a ticket says that something was."""
+        for number, ticket in jobs:
+            lost = Outcome(state=JobState.UNKNOWN, error=error, missing=work.request.per_job)
+            await self._end(mine, number, lost if ticket else Outcome(state=JobState.FAILED, error=error))
+        return []
 
     async def _run_job(self, mine: Admitted, number: int, job: Job, ticket: str) -> float | None:
         """One paid request from its mark to its end; returns the pause after which it may be sent again, if it may."""
@@ -124,6 +149,10 @@ class Runner:
             outcome.error = error
             outcome.state = JobState.UNKNOWN if uncertain else JobState.FAILED
             outcome.missing = job.images - outcome.made if uncertain else outcome.missing
+        except Exception as error:  # a door: the other jobs of this generation are paid for too, and go on
+            log.exception("a job broke off", generation=mine.id, job=number)
+            outcome.error, outcome.state = OutcomeUnknown(detail=type(error).__name__), JobState.UNKNOWN
+            outcome.missing = job.images - outcome.made
         await self._end(mine, number, outcome)
         return None
 
@@ -135,8 +164,11 @@ class Runner:
                     case Submitted(ticket=given):
                         await self.database.transaction(settling.submitted, mine, number, given, self._at())
                     case Produced():
-                        await self._keep(mine, number, job, event)
-                        outcome.made += 1
+                        if problem := await self._keep(mine, number, job, event):
+                            outcome.error = outcome.error or problem
+                            outcome.missing += 1
+                        else:
+                            outcome.made += 1
                     case Rejected(error=error):
                         outcome.error = outcome.error or error
                         outcome.missing += error.billed is not False
@@ -149,16 +181,21 @@ class Runner:
         elif not outcome.made:
             outcome.state = JobState.FAILED
 
-    async def _keep(self, mine: Admitted, number: int, job: Job, made: Produced) -> None:
-        if self.with_metadata:
-            parameters = {"Software": "seedream-bot", "model": job.model.name, "size": job.size, "generation": mine.id}
-            await metadata.write(made.file, parameters)
-        size = made.file.stat().st_size
-        blob = await self.blobs.put(made.file)
+    async def _keep(self, mine: Admitted, number: int, job: Job, made: Produced) -> AnswerBroken | None:
+        """Store a picture and write it down; what it ends in where there is no place for it, although it is billed."""
+        try:
+            if self.with_metadata:
+                told = {"Software": "seedream-bot", "model": job.model.name, "size": job.size, "generation": mine.id}
+                await metadata.write(made.file, told)
+            size = made.file.stat().st_size
+            blob = await self.blobs.put(made.file)
+        except (Unavailable, OSError) as problem:
+            return _not_kept(problem)
         cost = price(job.model, f"{made.width}x{made.height}", len(job.references))
         position = number + made.index
         await self.database.transaction(settling.produced, mine, number, position, made, blob, size, cost, self._at())
         self.changed(mine.id)
+        return None
 
     async def _put_back(self, mine: Admitted, work: Work, pause: float) -> bool:
         """True if it waits in the line again; after too many tries it ends instead."""
@@ -188,13 +225,9 @@ class Runner:
             settling.end_job, mine, number, outcome.state, outcome.error, outcome.missing, self._at()
         )
 
-    async def _fetch_references(self, request: ImageRequest, folder: Path) -> tuple[InputPicture, ...]:
-        pictures = []
-        for position, reference in enumerate(request.references):
-            file = folder / f"reference-{position}"
-            await self.blobs.copy_to(reference.blob, file)
-            pictures.append(InputPicture(path=file, media_type=reference.media_type))
-        return tuple(pictures)
+    async def _fetch_references(self, request: ImageRequest, into: tuple[InputPicture, ...]) -> None:
+        for reference, picture in zip(request.references, into, strict=True):
+            await self.blobs.copy_to(reference.blob, picture.path)
 
     def _job(
         self,
@@ -220,3 +253,17 @@ class Runner:
 
     def _at(self) -> int:
         return micros(self.clock())
+
+
+def _references(request: ImageRequest, folder: Path) -> tuple[InputPicture, ...]:
+    """Where the references are to lie; only a request that is still to be sent needs them there."""
+    return tuple(
+        InputPicture(path=folder / f"reference-{position}", media_type=reference.media_type)
+        for position, reference in enumerate(request.references)
+    )
+
+
+def _not_kept(problem: Exception) -> AnswerBroken:
+    error = AnswerBroken(detail=f"could not be stored: {problem}")
+    error.text = text("The picture came, but could not be kept here. Your quota was given back; please ask again.")
+    return error

@@ -137,9 +137,10 @@ def end_job(
 
 
 def put_back(connection: Connection, mine: Admitted, run_after: int, at: int) -> bool:
-    """Into the line again with the same holds: the provider was busy and took nothing."""
+    """Into the line again with the same holds: the provider was busy and took nothing. Not if it was cancelled."""
     back = connection.execute(
-        f"UPDATE generations SET state='queued', tries=tries+1, run_after=:run_after, lease_until=0 WHERE {_MINE}",
+        f"UPDATE generations SET state='queued', tries=tries+1, run_after=:run_after, lease_until=0"
+        f" WHERE {_MINE} AND cancelled=0",
         id=mine.id,
         attempt=mine.attempt,
         run_after=run_after,
@@ -204,7 +205,7 @@ def _lost(connection: Connection, generation: str, job: int, per_job: int, at: i
     stored = int(row["n"]) if row else 0
     whole = stored >= per_job
     words = text(
-        "The bot was stopped while the provider drew; nobody knows whether it did. Your pictures were given back;"
+        "The bot was stopped while the provider drew; nobody knows whether it did. Your quota was given back;"
         " please ask again."
     )
     connection.execute(

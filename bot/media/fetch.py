@@ -32,7 +32,7 @@ class FetchError(PictureError):
 
     def __init__(self, reason: str, url: URL | None = None, *, transient: bool = False) -> None:
         where = f"{url.scheme}://{url.host}{url.path}: " if url is not None else ""
-        super().__init__(text("The picture could not be fetched from where it lies."), detail=where + reason)
+        super().__init__(text("The picture could not be fetched."), detail=where + reason)
         self.transient = transient
 
 

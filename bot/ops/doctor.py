@@ -11,8 +11,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.app import CannotStart, database_path
+from bot.app import database_path
 from bot.catalogue import load
+from bot.errors import CannotStart
 from bot.generation.service import LEAST_DISK
 from bot.ops.ownership import find_owner, is_owned
 from bot.quota.audit import verify

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from bot.errors import CannotStart
+
 LOCK, CARD = "bot.lock", "owner.json"
 
 
-class Owned(Exception):
+class Owned(CannotStart):
     """Another process owns the folder."""
 
 

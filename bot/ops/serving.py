@@ -11,7 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from bot.app import App, CannotStart, running
+from bot.app import App, running
+from bot.errors import CannotStart
 from bot.ops.ownership import Ownership
 from bot.settings import Settings
 
@@ -47,6 +48,8 @@ async def run(settings: Settings, *, demo_data: bool) -> int:
             await stop.wait()
             log.info("stopping", running=app.workers.running)
     except OSError as error:
+        if error.filename is not None:  # a file, not the port
+            raise
         raise CannotStart(f"{settings.web.host}:{settings.web.port} cannot be listened on: {error.strerror}") from error
     log.info("stopped")
     return 0

@@ -8,7 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from bot.app import CannotStart, running
+from bot.app import running
+from bot.errors import CannotStart
 from bot.ops.ownership import Owned, Owner, find_owner, is_owned
 from bot.ops.sending import Asked, exit_code
 from bot.settings import Settings

@@ -34,6 +34,20 @@ _CHECKS = (
         " AND b.win='total' WHERE b.account IS NULL",
     ),
     (
+        "{account} {unit}: {generation} counts in {win} {period}, but there is no balance",
+        "SELECT min(h.generation) AS generation, h.account, h.unit, w.win,"
+        " CASE w.win WHEN 'day' THEN h.day WHEN 'week' THEN h.week ELSE h.month END AS period FROM holds h"
+        " CROSS JOIN (SELECT 'day' AS win UNION ALL SELECT 'week' UNION ALL SELECT 'month') w"
+        " LEFT JOIN balances b ON b.account=h.account AND b.unit=h.unit AND b.win=w.win"
+        " AND b.period=CASE w.win WHEN 'day' THEN h.day WHEN 'week' THEN h.week ELSE h.month END"
+        " WHERE b.account IS NULL GROUP BY h.account, h.unit, w.win, period",
+    ),
+    (
+        "{account} {unit}: an entry ({kind}) of {generation} belongs to no hold",
+        "SELECT e.account, e.unit, e.kind, e.generation FROM entries e LEFT JOIN holds h ON h.generation=e.generation"
+        " AND h.account=e.account AND h.unit=e.unit WHERE h.generation IS NULL",
+    ),
+    (
         "{account} {unit} in {win} {period}: held {held} or spent {spent} is below zero",
         "SELECT account, unit, win, period, held, spent FROM balances WHERE held < 0 OR spent < 0",
     ),
@@ -42,6 +56,15 @@ _CHECKS = (
         "SELECT h.generation, h.account, h.unit, h.amount, coalesce(sum(e.held), 0) AS entry_held FROM holds h"
         " LEFT JOIN entries e ON e.generation=h.generation AND e.account=h.account AND e.unit=h.unit"
         " GROUP BY h.generation, h.account, h.unit, h.amount HAVING h.amount <> coalesce(sum(e.held), 0)",
+    ),
+    (
+        "{generation} on {account} {unit}: the hold is closed, but {amount} is still held",
+        "SELECT generation, account, unit, amount FROM holds WHERE state='closed' AND amount<>0",
+    ),
+    (
+        "{id} is {state}, but {account} holds {amount} for it as possibly billed",
+        "SELECT g.id, g.state, h.account, h.amount FROM holds h JOIN generations g ON g.id=h.generation"
+        " WHERE h.state='possible' AND g.state NOT IN ('settled', 'unknown')",
     ),
     (
         "{id} is {state}, but has {open} open holds",

@@ -52,7 +52,8 @@ def amount(unit: str, value: int) -> Text:
 
 def _number(unit: str, value: int) -> Text:
     """The same without the word, where it stands beside one that has it."""
-    return amount(unit, value) if unit == "usd" else verbatim(str(value))
+    # Translators: the number alone; Chinese needs its counting word even here.
+    return amount(unit, value) if unit == "usd" else plural("{count}", "{count}", value)
 
 
 def window_name(window: str) -> Text:

@@ -64,6 +64,7 @@ class Database:
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._reading = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -74,6 +75,7 @@ class Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closed = True
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._readers.shutdown)
@@ -85,6 +87,8 @@ class Database:
 
         A caller that is cancelled meanwhile does not undo it: it commits or rolls back whole all the same.
         """
+        if self._closed:  # nobody would ever answer
+            raise RuntimeError("the database is closed")
         done: asyncio.Future[T] = self._loop.create_future()
         self._waiting.put((done, lambda connection: function(connection, *arguments, **named)))
         return await done

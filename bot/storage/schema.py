@@ -7,10 +7,12 @@ neither their time nor their memory.
 import sqlite3
 from pathlib import Path
 
+from bot.errors import CannotStart
+
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
-class SchemaError(Exception):
+class SchemaError(CannotStart):
     """The database is newer than this program; the message names both versions."""
 
 
@@ -55,8 +57,11 @@ def _upgrade(path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(VERSIONS.parent))
     config.set_main_option("path_separator", "os")
-    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    # Without its own idea of transactions: sqlite3 would begin one only at the first row, and a start that was killed
+    # among the tables before it would leave a file that no later start can use.
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None})
     with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
