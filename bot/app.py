@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -305,6 +306,7 @@ class _Builder:
                 clock=self.clock,
                 host=web.host,
                 port=web.port,
+                hosts=_hosts(web.public_url),
                 controls=controls if self.is_demo else None,
                 token=web.token.get_secret_value() if web.token else None,
                 language=self.settings.language,
@@ -371,6 +373,12 @@ class _Builder:
             return ["stopping"]
         await self.database.fetch("SELECT 1 FROM meta")
         return []
+
+
+def _hosts(public_url: str | None) -> tuple[str, ...]:
+    """The name by which people reach the page through a proxy."""
+    name = urlsplit(public_url or "").hostname
+    return (name,) if name else ()
 
 
 def _fresh_folder(folder: Path) -> None:

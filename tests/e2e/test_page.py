@@ -1,0 +1,412 @@
+"""The chat page in a real browser, in front of a small core: what a person sees, types, drops and presses."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+from playwright.async_api import Browser, expect
+
+from tests.adapters.web.fake_core import FakeCore, core_with_page, paint, serving
+from tests.e2e.browser import PHONE, Visitor, visiting
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def core(tmp_path: Path) -> AsyncIterator[FakeCore]:
+    async with core_with_page(tmp_path) as core:
+        sample = tmp_path / "harbour.png"
+        await asyncio.to_thread(sample.write_bytes, paint(640, 480, 5))
+        await core.chat.seed(sample)
+        yield core
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(core: FakeCore, browser: Browser) -> AsyncIterator[Visitor]:
+    async with serving(core.chat) as address, visiting(browser, address) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    file = tmp_path / "boats.png"
+    file.write_bytes(paint(320, 200, 3))
+    return file
+
+
+async def test_the_first_screen_offers_three_things_that_do_something(visitor: Visitor) -> None:
+    await expect(visitor.last).to_contain_text("Hello!")
+    await visitor.press(visitor.last, "Draw a fox in the snow")
+    drawn = await visitor.result()
+    await expect(drawn).to_contain_text("a fox in the snow at first light")
+
+    welcome = visitor.page.locator("article.welcome")
+    await visitor.press(welcome, "Edit this picture")
+    edited = await visitor.result()
+    await expect(edited).to_contain_text("winter evening")
+
+    await visitor.press(welcome, "Show my quota")
+    await expect(visitor.last).to_contain_text("36 of 50 left today")
+
+
+async def test_editing_the_sample_quotes_its_picture(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.press(visitor.last, "Edit this picture")
+    await visitor.result()
+
+    quoted = core.accepted[-1].quoted
+    assert quoted is not None
+    assert [attachment.name for attachment in quoted.attachments] == ["harbour.png"]
+
+
+async def test_commands_are_chosen_and_filled_with_the_keyboard_alone(core: FakeCore, visitor: Visitor) -> None:
+    keyboard, options = visitor.page.keyboard, visitor.page.locator("#menu [role=option]")
+    await visitor.box.press_sequentially("/")
+    await expect(options).to_have_count(11)
+    await keyboard.press("ArrowDown")
+    await expect(visitor.box).to_have_attribute("aria-activedescendant", "menu-1")
+    await keyboard.press("ArrowUp")
+    await keyboard.press("Tab")
+    await expect(visitor.box).to_have_value("/imagine ")
+    await visitor.box.press_sequentially("a fox --ra")
+    await keyboard.press("Enter")
+    await expect(visitor.box).to_have_value("/imagine a fox --ratio ")
+    await keyboard.press("ArrowDown")
+    await keyboard.press("Enter")
+    await expect(visitor.box).to_have_value("/imagine a fox --ratio 16:9 ")
+    await keyboard.press("Enter")
+
+    await visitor.result()
+    assert core.accepted[-1].line == "/imagine a fox --ratio 16:9"
+
+
+async def test_escape_closes_the_menu_until_something_else_is_typed(visitor: Visitor) -> None:
+    menu = visitor.page.locator("#menu")
+    await visitor.box.press_sequentially("/im")
+    await expect(menu).to_be_visible()
+    await visitor.page.keyboard.press("Escape")
+    await expect(menu).to_be_hidden()
+    await visitor.box.press_sequentially("a")
+
+    await expect(menu).to_be_visible()
+
+
+async def test_a_whole_command_is_sent_with_one_enter(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.box.press_sequentially("/quota")
+    await visitor.page.keyboard.press("Enter")
+    await expect(visitor.last).to_contain_text("left today")
+
+    assert core.accepted[-1].line == "/quota"
+
+
+async def test_enter_within_an_input_method_does_not_send(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.box.fill("画一只")
+    composing = {"key": "Enter", "isComposing": True, "bubbles": True, "cancelable": True}
+    await visitor.box.dispatch_event("keydown", composing)
+    await expect(visitor.box).to_have_value("画一只")
+    await visitor.page.keyboard.press("Enter")
+    await visitor.result()
+
+    assert [invocation.line for invocation in core.accepted] == ["画一只"]
+
+
+async def test_pictures_come_by_picker_drop_and_paste_with_words_in_one_message(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    thumbnails = visitor.page.locator("#tray li:not(.busy)")
+    await visitor.attach(picture)
+    await visitor.drop("dropped.png", "image/png", paint(64, 64, 1))
+    await visitor.page.evaluate(
+        """(bytes) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }""",
+        list(paint(64, 64, 2)),
+    )
+    await expect(thumbnails).to_have_count(3)
+    await thumbnails.nth(1).get_by_role("button", name="Remove dropped.png").click()
+    await expect(thumbnails).to_have_count(2)
+    await visitor.say("/edit make it one")
+    await visitor.result()
+
+    assert [attachment.name for attachment in core.accepted[-1].attachments] == ["boats.png", "pasted.png"]
+    await expect(visitor.page.locator("article.own .given img")).to_have_count(2)
+    await expect(visitor.page.locator("#tray li")).to_have_count(0)
+
+
+async def test_a_dropped_file_that_is_no_picture_is_refused_and_the_page_stays(visitor: Visitor) -> None:
+    address = visitor.page.url
+    await visitor.drop("notes.txt", "image/png", b"just words")
+
+    await expect(visitor.page.locator("#tray")).to_contain_text("notes.txt is not a picture that I can read.")
+    assert visitor.page.url == address
+
+
+async def test_a_kind_of_picture_that_browsers_cannot_show_is_still_taken(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.drop("phone.heic", "image/heic", b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00heicmif1" + bytes(64))
+    await expect(visitor.page.locator("#tray li:not(.busy)")).to_contain_text("phone.heic")
+    await visitor.say("/edit make it blue")
+
+    await expect(visitor.page.locator("article.own").last).to_contain_text("phone.heic")
+    assert core.accepted[-1].attachments[0].name == "phone.heic"
+
+
+async def test_progress_is_shown_and_pictures_of_a_series_come_one_by_one(core: FakeCore, visitor: Visitor) -> None:
+    core.steps = asyncio.Semaphore(0)
+    await visitor.say("/imagine a day at the harbour --count 2 --ratio 16:9")
+    await expect(visitor.last).to_contain_text("In line: 2nd")
+    await expect(visitor.last.locator(".coming")).to_have_count(2)
+    shape = await visitor.last.locator(".coming").first.bounding_box()
+    core.steps.release()
+    await expect(visitor.last).to_contain_text("Drawing…")
+    core.steps.release()
+    core.steps.release()
+    await expect(visitor.last.locator(".picture")).to_have_count(1)
+    await expect(visitor.last.locator(".coming")).to_have_count(1)
+    core.steps.release()
+    await visitor.result(2)
+
+    assert shape is not None
+    assert shape["width"] / shape["height"] == pytest.approx(16 / 9, rel=0.02)
+    await expect(visitor.page.locator("#meter")).to_contain_text("36 of 50 left today")
+
+
+async def test_a_button_acts_on_the_picture_that_was_picked(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.say("/imagine a fox --count 3")
+    drawn = await visitor.result(3)
+    await drawn.locator(".pick label").nth(1).click()
+    await visitor.press(drawn, "Edit")
+    await visitor.page.get_by_label("What should change?").fill("make it night")
+    await visitor.page.keyboard.press("Enter")
+    edited = await visitor.result()
+
+    pressed = core.accepted[-1]
+    assert (pressed.press, pressed.values) == ("edit:k0000000:1", {"prompt": "make it night"})
+    await expect(edited).to_contain_text("make it night")
+
+
+async def test_what_cannot_be_undone_is_asked_about_first(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.say("a fox")
+    drawn = await visitor.result()
+    asked = visitor.page.get_by_role("dialog", name="Delete")
+    await visitor.press(drawn, "Delete")
+    await asked.get_by_role("button", name="Cancel").click()
+    await expect(asked).to_be_hidden()
+    assert len(core.accepted) == 1
+
+    await visitor.press(drawn, "Delete")
+    await asked.get_by_role("button", name="Delete").click()
+    await expect(visitor.last).to_contain_text("The picture was deleted.")
+    assert core.accepted[-1].press == "delete:k0000000:0"
+
+
+async def test_a_reply_quotes_the_message_and_can_be_taken_back(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.say("a fox")
+    drawn = await visitor.result()
+    await visitor.reply_to(drawn)
+    await visitor.page.get_by_role("button", name="Do not reply to this message").click()
+    await expect(visitor.page.locator("#replying")).to_be_hidden()
+    await visitor.say("/quota")
+    await expect(visitor.last).to_contain_text("left today")
+    await visitor.reply_to(drawn)
+    await visitor.say("in summer")
+    await visitor.result()
+
+    assert core.accepted[-2].quoted is None
+    quoted = core.accepted[-1].quoted
+    assert quoted is not None
+    assert quoted.message_id == await drawn.get_attribute("data-id")
+    await expect(visitor.page.locator("article.own .quote").last).to_contain_text("a fox")
+
+
+async def test_a_picture_is_enlarged_stepped_through_saved_and_its_command_copied(
+    core: FakeCore, browser: Browser
+) -> None:
+    allowed: dict[str, Any] = {"permissions": ["clipboard-read", "clipboard-write"]}
+    async with serving(core.chat) as address, visiting(browser, address, **allowed) as visitor:
+        await visitor.say("/imagine a fox --count 2")
+        drawn = await visitor.result(2)
+        await drawn.locator(".picture").first.click()
+        dialog, keyboard = visitor.page.get_by_role("dialog"), visitor.page.keyboard
+        await expect(dialog).to_contain_text("Picture 1 of 2: a fox")
+        await keyboard.press("ArrowRight")
+        await expect(dialog).to_contain_text("Picture 2 of 2: a fox")
+        async with visitor.page.expect_download() as saving:
+            await dialog.get_by_role("link", name="Save").click()
+        saved = await (await saving.value).path()
+        await dialog.get_by_role("button", name="Copy the command").click()
+        await expect(visitor.page.locator("#toast")).to_have_text("Copied.")
+        await keyboard.press("Escape")
+
+        await expect(dialog).to_be_hidden()
+        assert (await saving.value).suggested_filename == "k0000000-2.png"
+        assert Image.open(io.BytesIO(await asyncio.to_thread(saved.read_bytes))).size == (1024, 1024)
+        copied = await visitor.page.evaluate("navigator.clipboard.readText()")
+        assert copied == "/imagine a fox --model seedream-4.5 --size 2K"
+
+
+async def test_arrow_up_brings_the_last_line_back(visitor: Visitor) -> None:
+    await visitor.say("/imagine a fox's den --ratio 1:1")
+    await visitor.result()
+    await visitor.box.press("ArrowUp")
+
+    await expect(visitor.box).to_have_value("/imagine a fox's den --ratio 1:1")
+
+
+async def test_what_happened_is_told_when_the_panel_is_opened(visitor: Visitor) -> None:
+    await visitor.say("a fox")
+    drawn = await visitor.result()
+    await expect(drawn.locator(".events")).to_be_hidden()
+    await drawn.get_by_text("What happened").click()
+
+    await expect(drawn.locator(".events li")).to_have_count(5)
+    await expect(drawn.locator(".events")).to_contain_text("Sent to the provider")
+
+
+async def test_only_an_admin_sees_the_switches_and_they_act_at_once(core: FakeCore, visitor: Visitor) -> None:
+    page = visitor.page
+    await page.locator("#switches summary").click()
+    await page.get_by_label("The provider").select_option("busy")
+    await expect(page.locator("#switches .dot")).to_be_visible()
+    await page.get_by_role("button", name="+1 day").click()
+    await expect(page.locator("#switches time")).to_contain_text("22 Nov")
+    await page.get_by_role("link", name="bob").click()
+    await expect(page.get_by_role("link", name="bob")).to_have_attribute("aria-current", "true")
+
+    assert core.controls.fault == "busy"
+    await expect(page.locator("#switches")).to_have_count(0)
+
+
+async def test_a_lost_connection_keeps_the_words_and_sending_again_sends_once(core: FakeCore, visitor: Visitor) -> None:
+    # The message arrives, but the page never hears so: the worst kind of failure.
+    await visitor.page.route("**/messages", lambda route: _deliver_and_fail(route))
+    await visitor.box.fill("a fox")
+    await visitor.box.press("Enter")
+    await expect(visitor.page.get_by_role("alert")).to_contain_text("Your message is still here")
+    await expect(visitor.box).to_have_value("a fox")
+    await visitor.page.unroute("**/messages")
+    await visitor.box.press("Enter")
+    await expect(visitor.box).to_have_value("")
+    await visitor.result()
+
+    assert len(core.accepted) == 1
+    await expect(visitor.page.locator("article.own")).to_have_count(1)
+
+
+async def _deliver_and_fail(route: Any) -> None:
+    await route.fetch()
+    await route.abort()
+
+
+async def test_a_restart_in_the_middle_is_survived(tmp_path: Path, browser: Browser) -> None:
+    async with core_with_page(tmp_path) as before:
+        before.steps = asyncio.Semaphore(0)
+        async with serving(before.chat) as address:
+            context = browser.new_context(viewport={"width": 1280, "height": 800})
+            opened = await context
+            visitor = Visitor(await opened.new_page())
+            await visitor.page.goto(address)
+            await visitor.say("a fox")
+            await expect(visitor.last).to_contain_text("In line")
+    await expect(visitor.page.locator("#connection")).to_have_text("Reconnecting…")
+    async with core_with_page(tmp_path) as after, serving(after.chat, port=int(address.rpartition(":")[2])):
+        await expect(visitor.page.locator("#connection")).to_be_hidden()
+        invocation = await after.chat.replay({"message": before.accepted[0].id})
+        assert invocation is not None
+        await after.accept(invocation, {})
+        await visitor.result()
+
+        # The same posting has become the result: nothing was doubled.
+        await expect(visitor.page.locator("article.bot:not(.welcome)")).to_have_count(1)
+        await visitor.page.reload()
+        await expect(visitor.page.locator("article.bot .picture")).to_have_count(1)
+        await opened.close()
+
+
+async def test_two_tabs_stay_in_step_and_other_rooms_show_that_something_is_new(
+    core: FakeCore, browser: Browser
+) -> None:
+    async with serving(core.chat) as address, visiting(browser, address) as one:
+        other = Visitor(await one.page.context.new_page())
+        await other.page.goto(f"{address}/?as=bob&room=marketing")
+        await one.say("a fox")
+        await one.result()
+        unread = other.page.get_by_role("link", name="design-team")
+        await expect(unread).to_have_class("unread")
+        await unread.click()
+        shown = await other.result()
+        await one.say("/imagine a hare")
+
+        await expect(other.last).to_contain_text("a hare")
+        await expect(shown).to_contain_text("a fox")
+
+
+async def test_private_answers_are_shown_to_one_person_and_can_be_dismissed(visitor: Visitor) -> None:
+    await visitor.say("/imagin")
+    refused = await visitor.refusal("did you mean /imagine?")
+    await expect(refused).to_contain_text("Only you can see this")
+    await visitor.press(refused, "Dismiss")
+
+    await expect(visitor.page.locator("article.refusal")).to_have_count(0)
+
+
+async def test_earlier_messages_are_loaded_on_demand_in_order(core: FakeCore, visitor: Visitor) -> None:
+    for number in range(60):
+        await core.chat.say("bob", "marketing", f"/nothing {number}")
+    await visitor.page.get_by_role("link", name="marketing").click()
+    await visitor.page.get_by_role("button", name="Show earlier messages").click()
+    await expect(visitor.page.locator("article.other")).to_have_count(60)
+
+    said = await visitor.page.locator("article.other .words").all_inner_texts()
+    assert said == [f"/nothing {number}" for number in range(60)]
+
+
+async def test_words_that_look_like_markup_stay_words(visitor: Visitor) -> None:
+    probe = """<img src=x onerror="window.broken=1"><script>window.broken=1</script>{{7*7}}"""
+    await visitor.say(probe)
+    await visitor.result()
+
+    await expect(visitor.page.locator("article.own .words")).to_have_text(probe)
+    assert await visitor.page.evaluate("window.broken") is None
+
+
+async def test_the_page_speaks_chinese_and_remembers_it(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.page.get_by_role("button", name="中文").click()
+    await expect(visitor.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    await expect(visitor.page.get_by_role("button", name="发送")).to_be_visible()
+    await visitor.box.press_sequentially("／画")
+    await expect(visitor.page.locator("#menu [role=option]")).to_contain_text("/imagine")
+    await expect(visitor.page.locator("#menu [role=option]")).to_contain_text("/画")
+    await visitor.say("一只狐狸")
+    await visitor.result()
+
+    assert core.accepted[-1].actor.language == "zh-CN"
+
+
+async def test_a_draft_survives_a_look_into_another_room(visitor: Visitor) -> None:
+    await visitor.box.fill("half a thought")
+    await visitor.page.get_by_role("link", name="marketing").click()
+    await expect(visitor.box).to_have_value("")
+    await visitor.page.get_by_role("link", name="design-team").click()
+
+    await expect(visitor.box).to_have_value("half a thought")
+
+
+async def test_on_a_phone_the_left_column_comes_and_goes(core: FakeCore, browser: Browser) -> None:
+    phone: dict[str, Any] = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    async with serving(core.chat) as address, visiting(browser, address, **phone) as visitor:
+        page = visitor.page
+        await expect(page.get_by_role("link", name="bob")).to_be_hidden()
+        await page.get_by_role("button", name="Show people and rooms").click()
+        await page.get_by_role("link", name="bob").click()
+        await page.wait_for_url("**as=bob**")
+        await visitor.say("a fox")
+        await visitor.result()
+
+        assert core.accepted[-1].actor.name == "bob"
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
