@@ -312,6 +312,7 @@ class _Builder:
                 language=self.settings.language,
                 admins=self.settings.admins,
                 demo=self.is_demo,
+                placeholders=self.settings.provider_order[0] == "sandbox",
             )
         except ValueError as error:  # open to others without a token
             raise CannotStart(str(error).rstrip(".")) from error

@@ -31,13 +31,19 @@ def main() -> None:
     app()
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and leave.")] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"seedream-bot {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -49,7 +55,10 @@ def demo(
     data_dir: DataDir = None,
     reset: Annotated[bool, typer.Option("--reset", help="Forget what the demonstration kept, and begin anew.")] = False,
 ) -> None:
-    """Try everything in a chat page on this machine: no account, no key, nothing leaves it."""
+    """Try everything in a chat page on this machine: no account, no key, nothing leaves it.
+
+    Pictures are placeholders even where a key is set; only BOT_PROVIDERS says otherwise.
+    """
     from bot.ops import serving
 
     settings = _settings(data_dir, web=None if port is None else {"port": port})

@@ -141,7 +141,7 @@ class Settings(Section):
     database_url: DatabaseUrl = Field(
         default_factory=lambda values: f"sqlite:///{values['data_dir']}/bot.db",
         repr=False,  # a secret although no SecretStr: it may hold a password
-        description="The database: `sqlite:///...` or `postgresql://...`.",
+        description="The database, as `sqlite:///...`; `postgresql://...` is for a later version.",
     )
     blobs_url: BlobsUrl = Field(
         default_factory=lambda values: f"file://{values['data_dir']}/blobs",
@@ -149,8 +149,8 @@ class Settings(Section):
     )
     providers: Words | None = field(
         None,
-        "Who makes the pictures, the preferred one first: `modelark`, `volcengine`, `sandbox`. By default the first "
-        "one that has a key, else `sandbox`, which costs nothing.",
+        "Who makes the pictures: `modelark`, `volcengine` or `sandbox`; the first of the list is asked. By default the "
+        "first one that has a key, else `sandbox`, which costs nothing.",
     )
     modelark: ModelArk = ModelArk()
     volcengine: Volcengine = Volcengine()

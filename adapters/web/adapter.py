@@ -57,6 +57,7 @@ class WebAdapter:
         language: str = "",
         hosts: Collection[str] = (),
         strangers: bool = False,
+        placeholders: bool = False,
     ) -> None:
         self.database = database
         self.door = door
@@ -70,6 +71,7 @@ class WebAdapter:
         self.line = line
         self.language = language
         self.strangers = strangers
+        self.placeholders = placeholders
         self.changes = Changes()
         self._guard = Guard(token=token, host=host, port=port, hosts=hosts)
 

@@ -81,6 +81,7 @@ class Site:
             revision=revision,
             people=chat.people,
             controls=chat.controls,
+            placeholders=chat.placeholders,
             accounts=accounts,
             tightest=tightest(accounts),
             has_line=chat.line is not None,

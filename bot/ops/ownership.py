@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import IO, Self
 from bot.errors import CannotStart
 
 LOCK, CARD = "bot.lock", "owner.json"
+LOOKS = 20
 
 
 class Owned(CannotStart):
@@ -37,7 +39,7 @@ class Ownership:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._file: IO[str] = (self._folder / LOCK).open("a+")
         try:
-            _lock(self._file)
+            self._take()
         except OSError:
             self._file.close()
             owner = find_owner(self._folder)
@@ -48,6 +50,15 @@ class Ownership:
             ) from None
         (self._folder / CARD).unlink(missing_ok=True)
         return self
+
+    def _take(self) -> None:
+        """An owner keeps it; somebody who only looks has it for a moment."""
+        for _ in range(LOOKS):
+            with suppress(OSError):
+                _lock(self._file)
+                return
+            time.sleep(0.01)
+        _lock(self._file)
 
     def announce(self, url: str) -> None:
         """Write down where the owner listens."""
@@ -70,7 +81,7 @@ def is_owned(folder: Path) -> bool:
         return False
     with (folder / LOCK).open("a+") as file:
         try:
-            _lock(file)
+            _lock(file, shared=True)
         except OSError:
             return True
     return False
@@ -83,8 +94,8 @@ def find_owner(folder: Path) -> Owner | None:
     return None
 
 
-def _lock(file: IO[str]) -> None:
-    """Take the file for this process, or raise `OSError` at once."""
+def _lock(file: IO[str], *, shared: bool = False) -> None:
+    """Take the file for this process (shared: together with others who only look), or raise `OSError` at once."""
     if os.name == "nt":
         import msvcrt
 
@@ -93,4 +104,4 @@ def _lock(file: IO[str]) -> None:
     else:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

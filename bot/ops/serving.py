@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 async def demo(settings: Settings, *, open_browser: bool, reset: bool) -> int:
     """The page of a demonstration; `reset` begins anew. Raises `CannotStart` and what `running` does."""
+    # A key that happens to be set must not be spent by whoever tries the page.
+    settings = settings.model_copy(update={"providers": settings.providers or ("sandbox",)})
     if reset:
         await asyncio.to_thread(_forget, settings.data_dir)
     stop = _stop_signal()
