@@ -11,27 +11,32 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any, Self
 
 import structlog
 
 from bot import grammar, people
 from bot.asking import Answer, Asking, Presses, Quote
-from bot.chat import Invocation, Post, Reply, Tone
+from bot.chat import Button, Invocation, Post, Reply, Tone
 from bot.clock import micros
 from bot.command import CommandTable
 from bot.errors import BotError, UsageError
 from bot.generation import inbox, outbox, record
 from bot.generation.delivery import Delivery
-from bot.i18n import language_of, text
+from bot.i18n import language_of, plural, text
 from bot.storage.connection import Row
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
 
+# Seconds after which an answer that could not be stored is stored again; the last one for ever.
+SHOW_AGAIN = (1.0, 2.0, 5.0, 15.0, 60.0)
+
 # A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
-_HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
+HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
 _INDEX = re.compile(r"[0-9]{0,3}")
+MOST_OFFERED = 5
 
 
 @dataclass(kw_only=True)
@@ -87,6 +92,7 @@ class Dispatcher:
                 asking = await self._asking(invocation)
                 language = asking.language
                 answer = await self._answer(asking)
+                await self._offer_kept(asking)
             except BotError as error:
                 log.info("refused", kind=type(error).__name__)
                 answer = Reply(text=error.text, tone=Tone.REFUSAL, private=True)
@@ -104,7 +110,7 @@ class Dispatcher:
                 )
             if isinstance(answer, Reply):
                 answer = replace(answer, language=answer.language or language)
-                await self._show(invocation, answer)
+                await self._show_in_the_end(invocation, answer)
             return answer
 
     async def _asking(self, invocation: Invocation) -> Asking:
@@ -115,7 +121,7 @@ class Dispatcher:
 
     async def _quote(self, invocation: Invocation) -> tuple[Invocation, Quote | None]:
         """What is replied to. A line may begin with a picture's `ID:INDEX`, which chooses by itself."""
-        if named := _HANDLE.match(invocation.line):
+        if named := HANDLE.match(invocation.line):
             generation = await self.database.read(outbox.existing, named["id"])
             if generation is not None:
                 index = int(named["index"]) if named["index"] else None
@@ -141,6 +147,16 @@ class Dispatcher:
             return await self._run(asking, parsed.command, dict(parsed.values))
         return await self._plain_words(asking)
 
+    async def _show_in_the_end(self, invocation: Invocation, reply: Reply) -> None:
+        """Its event was acknowledged, so it gets an answer, even if the database fails for a while (a full disk)."""
+        for pause in chain(SHOW_AGAIN, repeat(SHOW_AGAIN[-1])):
+            try:
+                await self._show(invocation, reply)
+                return
+            except Exception:  # a door: what is not shown before the process ends is answered by the next one
+                log.exception("an answer could not be kept")
+            await asyncio.sleep(pause)
+
     async def _show(self, invocation: Invocation, reply: Reply) -> None:
         """Show the reply, and only then close the row: after a crash it is shown again, under the same key."""
         post = Post(key=invocation.id, place=invocation.place, reply=reply)
@@ -148,6 +164,22 @@ class Dispatcher:
         if reply.generation and message:  # it shows a generation: a reply to it means that one
             await self.database.transaction(outbox.add_posted, post, message)
         await self.database.transaction(inbox.close, invocation.id, reply.generation)
+
+    async def _offer_kept(self, asking: Asking) -> None:
+        """Tell the person of pictures that could not be posted where they had asked for them."""
+        kept = await self.database.read(outbox.kept, asking.person.id)
+        if not kept:
+            return
+        buttons = tuple(Button(command="show", generation=each, label=text("Show {id}", id=each)) for each in kept)
+        words = plural(
+            "A picture of yours could not be posted; it is kept here.",
+            "{count} pictures of yours could not be posted; they are kept here.",
+            len(kept),
+        )
+        reply = Reply(text=words, buttons=buttons[:MOST_OFFERED], private=True, language=asking.language)
+        key = f"{asking.invocation.id}:kept"
+        if await self.delivery.answer(Post(key=key, place=asking.invocation.place, reply=reply)):
+            await self.database.transaction(outbox.offered, kept)
 
     async def _plain_words(self, asking: Asking) -> Answer:
         """Words in reply to a picture change it; words with pictures do too; words alone draw."""
@@ -183,7 +215,8 @@ class Dispatcher:
         """At a start: answer what was acknowledged but not dealt with; returns how many there were."""
         rows = await self.database.read(inbox.still_open)
         for row in rows:
-            await self._replay_one(row)
+            if row["id"] not in self._tasks:  # the listener is open already, and has taken this one in
+                await self._replay_one(row)
         return len(rows)
 
     async def _replay_one(self, row: Row) -> None:

@@ -1,5 +1,6 @@
 """Postings as they are stored: what must be shown, and what stands where. Functions for transactions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.chat import Place, Post
@@ -71,6 +72,12 @@ def unfinished(connection: Connection) -> None:
     connection.execute("UPDATE postings SET state='to post', next_at=0 WHERE state='posting'")
 
 
+def put_back(connection: Connection, keys: Iterable[str]) -> None:
+    """What became of posting these could not be written down: they are posted again, under the same key."""
+    for key in sorted(keys):
+        connection.execute("UPDATE postings SET state='to post', next_at=0 WHERE key=:key AND state='posting'", key=key)
+
+
 def quoted(connection: Connection, adapter: str, message: str) -> str | None:
     """The generation that stands in a platform's message, if it is ours."""
     row = connection.row(
@@ -90,6 +97,24 @@ def add_posted(connection: Connection, post: Post, message: str) -> None:
         place=write_place(post.place),
         message=message,
     )
+
+
+def kept(connection: Connection, person: str) -> list[str]:
+    """Generations of this person that found no way to be posted, and that nobody told them of yet."""
+    rows = connection.rows(
+        "SELECT DISTINCT p.generation FROM postings p JOIN generations g ON g.id=p.generation"
+        " WHERE p.state='kept' AND p.shown<p.wanted AND g.person=:person AND g.deleted_at=0",
+        person=person,
+    )
+    return [row["generation"] for row in rows]
+
+
+def offered(connection: Connection, generations: list[str]) -> None:
+    """The person was told where to find them."""
+    for generation in generations:
+        connection.execute(
+            "UPDATE postings SET shown=wanted WHERE generation=:generation AND state='kept'", generation=generation
+        )
 
 
 def existing(connection: Connection, generation: str) -> Generation | None:

@@ -193,6 +193,7 @@ def _postings() -> None:
         key("key"),
     )
     op.create_index("postings_open", "postings", ["state"], sqlite_where=sa.text("state IN ('to post', 'posting')"))
+    op.create_index("postings_kept", "postings", ["state"], sqlite_where=sa.text("state = 'kept'"))
     op.create_index("postings_generation", "postings", ["generation"])
     op.create_index("postings_message", "postings", ["adapter", "message"])
     op.create_table(

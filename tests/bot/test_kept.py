@@ -1,0 +1,53 @@
+"""What found no way to its place is offered to its asker at the next contact, once."""
+
+import asyncio
+
+from bot.chat import CannotPost, Post
+from bot.generation.accepting import Accepted
+from tests.bot.generation.core import Core
+
+
+def _no_pictures(post: Post) -> Exception | None:
+    return CannotPost("the channel is gone", final=True) if post.key.endswith(":0") else None
+
+
+async def _refused(core: Core, by: str = "bob") -> str:
+    """A generation that ended while its platform refused every post of it."""
+    core.adapter.refuses = _no_pictures
+    accepted = await core.ask("/imagine a fox", by=by)
+    assert isinstance(accepted, Accepted)
+    await core.adapter.until(lambda: any(call.reply.state == "settled" for call in core.adapter.calls))
+    async with asyncio.timeout(5):
+        while not await core.database.fetch("SELECT 1 FROM postings WHERE state='kept' AND wanted>1"):
+            await asyncio.sleep(0)  # its row is written after the call
+    core.adapter.refuses = lambda post: None
+    return accepted.generation
+
+
+def _offers(core: Core) -> list[list[str]]:
+    return [[b.id for b in post.reply.buttons] for post in core.adapter.shown if post.key.endswith(":kept")]
+
+
+async def test_a_picture_that_could_not_be_posted_is_offered_at_the_next_contact(running: Core) -> None:
+    generation = await _refused(running)
+
+    await running.ask("/quota")
+
+    assert _offers(running) == [[f"show:{generation}:0"]]
+
+
+async def test_it_is_offered_once(running: Core) -> None:
+    await _refused(running)
+
+    await running.ask("/quota")
+    await running.ask("/quota")
+
+    assert len(_offers(running)) == 1
+
+
+async def test_it_is_offered_to_nobody_else(running: Core) -> None:
+    await _refused(running, by="bob")
+
+    await running.ask("/quota", by="eve")
+
+    assert _offers(running) == []
