@@ -35,7 +35,8 @@ async def demo(settings: Settings, *, open_browser: bool, reset: bool) -> int:
         if open_browser and _has_screen():
             await asyncio.to_thread(webbrowser.open, address)
         await stop.wait()
-        _tell("  Finishing what is being drawn…")
+        if app.workers.running:
+            _tell("  Finishing what is being drawn…")
     return 0
 
 
