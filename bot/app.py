@@ -47,6 +47,7 @@ from bot.providers.sandbox.server import Sandbox
 from bot.providers.transport import Transport
 from bot.settings import Settings
 from bot.storage import schema
+from bot.storage.connection import Connection
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -84,7 +85,7 @@ async def running(
     """The whole bot, from its lock to its listener; leaving the block drains it.
 
     demo_data: a folder that a demonstration made is welcome. listen: whether the page and the control door are served.
-    Raises `CannotStart`, and `OSError` for a port in use.
+    Raises `CannotStart`.
     """
     async with AsyncExitStack() as stack:
         ownership = stack.enter_context(Ownership(settings.data_dir))
@@ -92,14 +93,16 @@ async def running(
         database = await stack.enter_async_context(Database(database_path(settings)))
         await _check_folder(database, for_demo=for_demo, demo_data=demo_data)
         is_demo = for_demo or await database.read(demo.is_demo)
+        if is_demo and settings.providers is None:  # a key that happens to be set is not for whoever tries the page
+            settings = settings.model_copy(update={"providers": ("sandbox",)})
         builder = _Builder(settings, database, Clock(await database.read(demo.clock_offset)), is_demo)
         app = await builder.build(stack)
         if is_demo:
             await builder.prepare_demo(app)
+        await app.dispatcher.replay()
         if listen:
             app = await builder.listen(stack, app, ownership, next_free=next_free)
         stack.callback(builder.stop_accepting)
-        await app.dispatcher.replay()
         yield app
 
 
@@ -372,7 +375,11 @@ class _Builder:
         """Why the process should get no work; a provider's bad day is not a reason."""
         if self.service.draining:
             return ["stopping"]
-        await self.database.fetch("SELECT 1 FROM meta")
+        try:
+            async with asyncio.timeout(5):
+                await self.database.transaction(_write_nothing)
+        except TimeoutError:
+            return ["the database does not answer"]
         return []
 
 
@@ -380,6 +387,10 @@ def _hosts(public_url: str | None) -> tuple[str, ...]:
     """The name by which people reach the page through a proxy."""
     name = urlsplit(public_url or "").hostname
     return (name,) if name else ()
+
+
+def _write_nothing(connection: Connection) -> None:
+    """Takes the writer's turn and the file's lock; that it returns is all that is asked."""
 
 
 def _fresh_folder(folder: Path) -> None:

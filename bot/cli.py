@@ -117,8 +117,10 @@ def migrate(data_dir: DataDir = None) -> None:
 
     async def work() -> int:
         settings = _settings(data_dir)
-        with Ownership(settings.data_dir):
-            changed = schema.migrate(database_path(settings))
+        path, changed = database_path(settings), False
+        if schema.current(path) != schema.head():  # else there is nothing to do, also beside a running bot
+            with Ownership(settings.data_dir):
+                changed = schema.migrate(path)
         typer.echo(f"{'Brought to' if changed else 'Already at'} version {schema.head()}.")
         return 0
 

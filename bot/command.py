@@ -17,6 +17,18 @@ from bot.suggest import Completion, fold, nearest, same, shortened, starting
 NAMED_PICTURES = 10  # picture options with a name of their own; more come as attachments
 YES = frozenset({"yes", "on", "true", "1", "是", "开"})
 NO = frozenset({"no", "off", "false", "0", "否", "关"})
+# Other names of options, wherever a command has them.
+ALIASES = {
+    "prompt": ("提示词",),
+    "model": ("模型",),
+    "size": ("尺寸", "大小"),
+    "ratio": ("比例", "ar"),
+    "count": ("数量", "张数"),
+    "format": ("格式",),
+    "watermark": ("水印",),
+    "private": ("私密",),
+    "language": ("语言",),
+}
 
 
 class Kind(StrEnum):
@@ -55,6 +67,11 @@ class Option:
             return (self.name,)
         stem = self.name.removesuffix("s")
         return tuple(f"{stem}{number}" for number in range(1, min(self.high, NAMED_PICTURES) + 1))
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names that people may type for it."""
+        return ALIASES.get(self.name, ())
 
     @property
     def verbatim(self) -> bool:
@@ -198,7 +215,7 @@ class Command:
     def option(self, name: str) -> Option | None:
         """The option that takes values under this name, in any case."""
         wanted = same(name)
-        return next((each for each in self.options if wanted == each.name or wanted in each.names), None)
+        return next((each for each in self.options if wanted in (each.name, *each.names, *each.aliases)), None)
 
     def usage(self) -> str:
         """One line that shows how it is written: `/edit prompt image1 [image2..image10] [--count 1-4]`."""

@@ -47,10 +47,12 @@ def clock_offset(connection: Connection) -> timedelta:
 
 
 def _spend_all(connection: Connection, account: Account, rules: Rules) -> None:
-    """An ordinary hold and settlement, so that the books stay true; once a month."""
-    key = f"opening:{account.name}:{periods(rules.now, rules.zone)['month']}"
-    if connection.row("SELECT 1 FROM holds WHERE generation=:key", key=key) is None:
-        amounts = {"images": CAROLS, "usd": 0}
+    """An ordinary hold and settlement of what is left, so that the books stay true; at most once a day."""
+    key = f"opening:{account.name}:{periods(rules.now, rules.zone)['day']}"
+    lines = ledger.lines(connection, (account,), rules)
+    left = min(line.left for line in lines if line.unit == "images" and line.left is not None)
+    if left and connection.row("SELECT 1 FROM holds WHERE generation=:key", key=key) is None:
+        amounts = {"images": left, "usd": 0}
         ledger.hold(connection, key, (account,), amounts, rules)
         ledger.settle(connection, key, amounts, rules.at, reason="spent before the demonstration")
 

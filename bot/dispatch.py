@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, repeat
@@ -75,9 +75,7 @@ class Dispatcher:
 
     def start(self, invocation: Invocation) -> None:
         """Answer an invocation whose event is noted."""
-        task = asyncio.create_task(self.dispatch(invocation), name=f"invocation {invocation.id}")
-        self._tasks[invocation.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(invocation.id, None))
+        self._keep(invocation.id, self.dispatch(invocation))
 
     async def outcome(self, invocation: str) -> Answer:
         """Wait for what an invocation that was just accepted came to."""
@@ -88,11 +86,11 @@ class Dispatcher:
         """Answer it, and close its inbox row; never raises for what a person did."""
         with structlog.contextvars.bound_contextvars(request=invocation.id):
             language = language_of(invocation.actor.language, self.language)
+            asking: Asking | None = None
             try:
                 asking = await self._asking(invocation)
                 language = asking.language
                 answer = await self._answer(asking)
-                await self._offer_kept(asking)
             except BotError as error:
                 log.info("refused", kind=type(error).__name__)
                 answer = Reply(text=error.text, tone=Tone.REFUSAL, private=True)
@@ -111,6 +109,8 @@ class Dispatcher:
             if isinstance(answer, Reply):
                 answer = replace(answer, language=answer.language or language)
                 await self._show_in_the_end(invocation, answer)
+            if asking is not None:
+                await self._offer_kept(asking)
             return answer
 
     async def _asking(self, invocation: Invocation) -> Asking:
@@ -167,9 +167,14 @@ class Dispatcher:
 
     async def _offer_kept(self, asking: Asking) -> None:
         """Tell the person of pictures that could not be posted where they had asked for them."""
-        kept = await self.database.read(outbox.kept, asking.person.id)
-        if not kept:
-            return
+        try:
+            kept = await self.database.read(outbox.kept, asking.person.id)
+            if kept:
+                await self._tell_kept(asking, kept)
+        except Exception:  # a door: the asking itself is answered; the next one offers them again
+            log.exception("what is kept could not be offered")
+
+    async def _tell_kept(self, asking: Asking, kept: list[str]) -> None:
         buttons = tuple(Button(command="show", generation=each, label=text("Show {id}", id=each)) for each in kept)
         words = plural(
             "A picture of yours could not be posted; it is kept here.",
@@ -212,11 +217,10 @@ class Dispatcher:
         return await press(asking, loaded, int(index or 0))
 
     async def replay(self) -> int:
-        """At a start: answer what was acknowledged but not dealt with; returns how many there were."""
+        """At a start, before anything new comes: answer what was acknowledged and not dealt with; returns how many."""
         rows = await self.database.read(inbox.still_open)
         for row in rows:
-            if row["id"] not in self._tasks:  # the listener is open already, and has taken this one in
-                await self._replay_one(row)
+            await self._replay_one(row)
         return len(rows)
 
     async def _replay_one(self, row: Row) -> None:
@@ -228,6 +232,15 @@ class Dispatcher:
             await self.database.transaction(inbox.close, row["id"])
         elif micros(self.clock() - inbox.TOO_OLD) > row["received_at"]:
             words = text("The bot was stopped when you asked this, too long ago to answer it now. Please ask again.")
-            await self._show(invocation, Reply(text=words, tone=Tone.REFUSAL, private=True))
+            self._keep(invocation.id, self._refuse(invocation, Reply(text=words, tone=Tone.REFUSAL, private=True)))
         else:
             self.start(invocation)
+
+    async def _refuse(self, invocation: Invocation, reply: Reply) -> Answer:
+        await self._show_in_the_end(invocation, reply)
+        return reply
+
+    def _keep(self, id: str, work: Coroutine[Any, Any, Answer]) -> None:
+        task = asyncio.create_task(work, name=f"invocation {id}")
+        self._tasks[id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(id, None))

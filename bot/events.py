@@ -38,6 +38,7 @@ _KINDS = {
     "job failed": text("the provider said no"),
     "job unknown": text("no certain answer"),
     "job ready": text("the provider was busy and took nothing"),
+    "given up": text("given up after too many tries"),
     "put back": text("back in line, to be tried again"),
     "settled": text("settled: charged for what was made"),
     "failed": text("failed: everything given back"),

@@ -13,21 +13,6 @@ from bot.errors import UsageError
 from bot.i18n import text
 from bot.suggest import fold, nearest, same, shortened
 
-# Other names of options, for those commands that have them.
-ALIASES = {
-    "提示词": "prompt",
-    "模型": "model",
-    "尺寸": "size",
-    "大小": "size",
-    "比例": "ratio",
-    "ar": "ratio",
-    "数量": "count",
-    "张数": "count",
-    "格式": "format",
-    "水印": "watermark",
-    "私密": "private",
-    "语言": "language",
-}
 QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "＂": "＂"}
 # Phones turn `--` into one long dash, Chinese keyboards write two of them.
 MARK = re.compile(r"(?<!\S)(?:[-－]{2}|(?P<long>[—–―]{1,2}))(?P<name>[^\W\d_][^\s=＝]*)(?P<equals>[=＝])?")
@@ -116,24 +101,21 @@ def _joined(words: str, more: str) -> str:
 
 def _next_mark(rest: str, at: int, command: Command) -> re.Match[str] | None:
     for mark in MARK.finditer(rest, at):
-        if not mark["long"] or _known(mark["name"], command):
+        if not mark["long"] or command.option(mark["name"]):
             return mark
     return None
 
 
-def _known(name: str, command: Command) -> Option | None:
-    return command.option(ALIASES.get(same(name), name))
-
-
 def _option(name: str, command: Command) -> Option:
-    option = _known(name, command)
+    option = command.option(name)
     said = {"option": shortened(name), "command": command.name}
     if option and option.kind is Kind.IMAGES:
         raise UsageError(text("Pictures are attached, or replied to: please leave out --{option}.", **said))
     if option:
         return option
-    names = [each.name for each in command.options if each.kind is not Kind.IMAGES]
-    aliases = [alias for alias, meant in ALIASES.items() if meant in names]
+    named = [each for each in command.options if each.kind is not Kind.IMAGES]
+    names = [each.name for each in named]
+    aliases = [alias for each in named for alias in each.aliases]
     typed = re.split(r"[^\w-]", name)[0]
     if near := nearest(typed, names + aliases):
         raise UsageError(text("There is no option --{option}; did you mean --{nearest}?", **said, nearest=near))

@@ -7,6 +7,7 @@ sentence or of a repr.
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Literal, Self, get_args
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -96,7 +97,7 @@ class Queue(Section):
     running: int = field(16, "How many requests run at the same time altogether.", ge=1)
     waiting: int = field(1000, "How many requests may wait; one more is refused.", ge=1)
     images_per_minute: int = field(500, "How many pictures a provider is asked for in a minute.", ge=1)
-    drain: Seconds = field("25s", "How long a stop waits for what is running.")
+    drain: Seconds = field("90s", "How long a stop waits for what is running: longer than a picture takes.")
 
 
 class Ask(Section):
@@ -144,7 +145,7 @@ class Settings(Section):
         description="The database, as `sqlite:///...`; `postgresql://...` is for a later version.",
     )
     blobs_url: BlobsUrl = Field(
-        default_factory=lambda values: f"file://{values['data_dir']}/blobs",
+        default_factory=lambda values: f"file://{quote(str(values['data_dir']), safe='/{}')}/blobs",
         description="The pictures' place: `file:///...` or `s3://bucket/prefix`.",
     )
     providers: Words | None = field(

@@ -4,6 +4,7 @@ A person's message is stored first and then handed to the door by its id, so the
 over again after a crash.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -238,13 +239,19 @@ class WebAdapter:
     async def _upload(self, file: Path | Upload | str) -> Upload:
         if isinstance(file, Upload):
             return replace(file, name=_storable(file.name))
-        blob = file if isinstance(file, str) else await self.blobs.put(file)
+        if isinstance(file, Path):
+            head, size = await asyncio.to_thread(_head_and_size, file)
+            return Upload(name=file.name, blob=await self.blobs.put(file), media_type=sniff(head), size=size)
         head, size = b"", 0
-        async for chunk in self.blobs.read(blob):
+        async for chunk in self.blobs.read(file):
             head += chunk[: HEAD - len(head)]
             size += len(chunk)
-        name = file.name if isinstance(file, Path) else "picture"
-        return Upload(name=name, blob=blob, media_type=sniff(head), size=size)
+        return Upload(name="picture", blob=file, media_type=sniff(head), size=size)
+
+
+def _head_and_size(file: Path) -> tuple[bytes, int]:
+    with file.open("rb") as opened:
+        return opened.read(HEAD), file.stat().st_size
 
 
 def visible(message: Message, person: str) -> bool:

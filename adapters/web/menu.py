@@ -31,6 +31,7 @@ def _readable(command: Command, language: str) -> list[str]:
 def _option(option: Option, language: str) -> dict[str, Any]:
     return {
         "name": option.name,
+        "aliases": list(option.aliases),
         "help": say(option.help, language),
         "switch": option.kind is Kind.SWITCH,
         "words": option.verbatim,

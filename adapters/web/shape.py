@@ -5,10 +5,18 @@ from dataclasses import dataclass
 
 from adapters.web.messages import Quote
 from bot.chat import Reply
+from bot.command import ALIASES
 
-RATIO = re.compile(r"(?:--|——?|－－)(?:ratio|比例)[ =]+(\d{1,2})\s*[:：]\s*(\d{1,2})")
-PIXELS = re.compile(r"(?:--|——?|－－)(?:size|尺寸)[ =]+(\d{2,5})[x×](\d{2,5})")
-COUNT = re.compile(r"(?:--|——?|－－)(?:count|数量)[ =]+(\d{1,2})")
+
+def _written(option: str, value: str) -> re.Pattern[str]:
+    """An option with this value, under any of its names."""
+    names = "|".join((option, *ALIASES[option]))
+    return re.compile(rf"(?:--|——?|－－)(?:{names})[ =＝]+{value}", re.IGNORECASE)
+
+
+RATIO = _written("ratio", r"(\d{1,2})\s*[:：]\s*(\d{1,2})")
+PIXELS = _written("size", r"(\d{2,5})[x×](\d{2,5})")
+COUNT = _written("count", r"(\d{1,2})")
 MOST = 15
 
 

@@ -1,5 +1,6 @@
 """Messages and panels as HTML, for one viewer."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
+from markupsafe import Markup, escape
 
 from adapters.web.messages import Message, Quote
 from adapters.web.people import Persona
@@ -24,6 +26,8 @@ ICON_OF = {"4k": "upscale", "confirm": "go", "stop": "cancel"}
 # What people send is shown as they sent it: nothing of ours decodes it outside the guarded place for that.
 SHOWN_BY_BROWSERS = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "bmp", "avif"))
 EXCERPT = 140
+# An option must not be torn behind its dashes, nor a number from its unit; a long word must, or it leaves the page.
+UNBROKEN = re.compile(r"(?<!\S)(\[?--\S{1,18}(?: (?:…|\d+-\d+))?\]?(?!\S)|[\d.,]+ (?:s|USD|[KM]iB)\b)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,8 @@ def _environment() -> jinja2.Environment:
         alternative=alternative,
         left_in_words=left_in_words,
         worth_showing=worth_showing,
+        are_sentences=are_sentences,
+        unbroken=unbroken,
         unit_name=unit_name,
         icon_of=icon_of,
         excerpt=excerpt,
@@ -97,6 +103,16 @@ def tightest(accounts: Sequence[AccountLine]) -> AccountLine | None:
 def worth_showing(accounts: Sequence[AccountLine]) -> Sequence[AccountLine]:
     """Those with a limit; one without only where nothing is limited at all."""
     return [account for account in accounts if account.limit is not None] or accounts[:1]
+
+
+def are_sentences(notes: Sequence[str]) -> bool:
+    """Whole sentences stand below each other, particulars in one line."""
+    return any(len(note) > 40 or note.endswith((".", "。", "!", "?", "！", "？")) for note in notes)
+
+
+def unbroken(words: str) -> Markup:
+    """The words as HTML, in which an option (`--count 1-4`) or an amount (`0.6 s`) stays in one line."""
+    return Markup(UNBROKEN.sub(r'<span class="unbroken">\1</span>', str(escape(words))))
 
 
 def icon_of(command: str) -> str:

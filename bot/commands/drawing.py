@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bot.asking import Asking, Quote
 from bot.catalogue import Catalogue, InputLimits, Model
-from bot.catalogue.sizes import price, resolve
+from bot.catalogue.sizes import price, resolve, sides
 from bot.chat import Attachment
 from bot.clock import micros
 from bot.errors import NotAllowed, NotThere, UsageError
@@ -80,6 +80,8 @@ class Drawing:
         if quote and quote.generation:
             visible(asking, quote.generation)
         model = self.model_for(asking, wanted.model)
+        if quote and not wanted.needs and not quote.generation and not quote.attachments:
+            quote = None  # words in reply to words: a picture was welcome, but nobody needs one
         sources = (*self.quoted(quote), *(Source(attachment=each) for each in wanted.pictures))
         request = self._request(asking, wanted, model)
         _check_pictures(wanted, model, len(sources))
@@ -164,7 +166,7 @@ class Drawing:
     def _request(self, asking: Asking, wanted: Wanted, model: Model) -> ImageRequest:
         own = asking.person.settings
         _check_prompt(wanted.prompt, model)
-        exact = "x" in wanted.size
+        exact = sides(wanted.size) is not None
         ratio = wanted.ratio or ("" if exact or wanted.mode is not Mode.IMAGINE else own.get("ratio", ""))
         size = wanted.size or _if_offered(own.get("size", ""), model)
         watermark = own.get("watermark") == "yes" if wanted.watermark is None else wanted.watermark

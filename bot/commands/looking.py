@@ -7,6 +7,7 @@ from bot.catalogue import Catalogue, Model
 from bot.chat import Button, Reply
 from bot.command import Command, Kind, option
 from bot.commands.details import lineage, state_name
+from bot.commands.drawing import visible
 from bot.errors import UsageError
 from bot.generation import record
 from bot.generation.presenting import CLEANED, pictures, result_buttons
@@ -59,7 +60,7 @@ class Looking:
             if not each.deleted
         )
         words = plural("Your last request", "Your last {count} requests", len(found))
-        return Reply(text=words, rows=rows, pictures=shown, buttons=buttons[:5], private=True)
+        return Reply(text=words, rows=rows, pictures=shown, buttons=buttons[:MOST_BUTTONS], private=True)
 
     async def show(self, request: Which, asking: Asking) -> Answer:
         generation = await self.service.load(request.id.partition(":")[0])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from bot.chat import Place
 from bot.errors import NotAllowed, Unavailable, UsageError
 from bot.generation import inbox
+from bot.generation.outbox import own_key
 from bot.generation.record import Generation, load, new_id, note, write_place
 from bot.generation.states import IN_FLIGHT, PostingState, State, listed
 from bot.i18n import Text, text
@@ -129,6 +130,7 @@ def expire_questions(connection: Connection, before: int, at: int) -> list[str]:
         before=before,
     )
     for row in rows:
+        note(connection, row["id"], "cancelled", at)
         want_post(connection, row["id"])
     return [row["id"] for row in rows]
 
@@ -200,7 +202,7 @@ def _store(connection: Connection, generation: str, state: State, draft: Draft, 
     connection.execute(
         "INSERT INTO postings (key, generation, adapter, place, state, wanted)"
         " VALUES (:key, :generation, :adapter, :place, :state, 1)",
-        key=f"{generation}:0",
+        key=own_key(generation),
         generation=generation,
         adapter=draft.place.adapter,
         place=write_place(draft.place),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from bot.errors import UsageError
 from bot.generation.accepting import own, want_post
 from bot.generation.record import load, note
+from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.i18n import text
 from bot.people import Person
 from bot.storage.connection import Connection
@@ -19,19 +20,26 @@ def delete(connection: Connection, generation: str, person: Person, at: int) -> 
     own(before, person)
     if not before.ended:
         raise UsageError(text("{id} is not finished yet; cancel it first.", id=before.id))
+    blobs = {image.blob for image in before.images}
     if before.deleted:
-        return []
+        return _unneeded(connection, blobs)  # a crash may have come before they were removed
     connection.execute("UPDATE generations SET deleted_at=:at WHERE id=:id", at=at, id=before.id)
     connection.execute("UPDATE images SET state='removed' WHERE generation=:id", id=before.id)
     note(connection, before.id, "deleted", at)
     want_post(connection, before.id)
-    return _unneeded(connection, {image.blob for image in before.images})
+    return _unneeded(connection, blobs)
 
 
 def clean(connection: Connection, blobs: Iterable[str], at: int) -> list[str]:
-    """Retention took these: pictures that were stored in them say so from now on. Returns what may be removed."""
-    gone = list(blobs)
-    for blob in gone:
+    """Retention took these: pictures that were stored in them say so from now on. Returns what may be removed.
+
+    at: when it looked; what somebody has used since is kept.
+    """
+    gone = []
+    for blob in blobs:
+        if connection.row("SELECT 1 FROM blobs WHERE key=:key AND used_at>=:at", key=blob, at=at):
+            continue
+        gone.append(blob)
         rows = connection.rows(
             "UPDATE images SET state='cleaned' WHERE blob=:blob AND state='made' RETURNING generation", blob=blob
         )
@@ -48,8 +56,7 @@ def _unneeded(connection: Connection, blobs: set[str]) -> list[str]:
     for blob in sorted(blobs):
         used = connection.row("SELECT 1 FROM images WHERE blob=:blob AND state='made'", blob=blob)
         wanted = connection.row(
-            "SELECT 1 FROM generations WHERE state IN ('asked', 'queued', 'running', 'sending', 'submitted')"
-            " AND request LIKE :pattern",
+            f"SELECT 1 FROM generations WHERE state IN ({listed((*WAITING, *IN_FLIGHT))}) AND request LIKE :pattern",
             pattern=f"%{blob}%",
         )
         if used is None and wanted is None:

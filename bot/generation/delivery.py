@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_AGAIN = 1.0
 PLACE_PACE = 3.0  # a place in the line changes with everybody's picture, and nobody needs to see each change
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+MOST_AT_ONCE = 32
+BUSY_PAUSE, FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0, 300.0
 FINAL = {str(state) for state in (*ENDED, State.ASKED)}
 
 
@@ -46,6 +47,7 @@ class Delivery:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _posting: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _left: dict[str, float] = field(default_factory=dict)
     _dirty: dict[str, float] = field(default_factory=dict)
     _places: dict[str, int] = field(default_factory=dict)
     _shown_at: dict[str, float] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Delivery:
         self._stopping = True
         self._wake.set()
         await self._loop
-        await self._round()  # what the last generations came to was written after the loop's last look
+        await self._round_or_pause()  # what the last generations came to was written after the loop's last look
         if self._posting:
             await asyncio.wait(self._posting.values(), timeout=self.patience)
         for task in self._posting.values():
@@ -71,7 +73,7 @@ class Delivery:
 
     def changed(self, generation: str) -> None:
         """There is something new to show of this generation."""
-        self._dirty.setdefault(generation, time.monotonic())
+        self._dirty[generation] = time.monotonic()
         self._wake.set()
 
     def line_moved(self) -> None:
@@ -118,22 +120,31 @@ class Delivery:
 
     async def _deliver(self) -> None:
         while not self._stopping:
-            try:
-                pause = await self._round()
-            except Exception:  # a door: delivery goes on whatever one round met
-                log.exception("a round of delivery failed")
-                pause = LOOK_AGAIN
+            pause = await self._round_or_pause()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             self._wake.clear()
 
+    async def _round_or_pause(self) -> float:
+        try:
+            return await self._round()
+        except Exception:  # a door: delivery goes on whatever one round met
+            log.exception("a round of delivery failed")
+            return LOOK_AGAIN
+
     async def _round(self) -> float:
         """Start what is due; returns how long nothing needs to be looked at."""
+        if again := [key for key, at in self._left.items() if at <= time.monotonic()]:
+            await self.database.transaction(outbox.put_back, again)
+            for key in again:
+                del self._left[key]
         now = micros(datetime.now(UTC))
         for key in await self.database.read(outbox.due, now):
-            if key not in self._posting:
-                self._start(key, self._post_wanted(key))
+            if len(self._posting) >= MOST_AT_ONCE:  # one that ends wakes the next round
+                break
+            if key not in self._posting and key not in self._left:
+                self._start(key, self._post_or_leave(key))
         if self._line_moved:
             await self._note_places()
         return await self._show_progress()
@@ -146,6 +157,13 @@ class Delivery:
     def _done(self, key: str) -> None:
         self._posting.pop(key, None)
         self._wake.set()
+
+    async def _post_or_leave(self, key: str) -> None:
+        try:
+            await self._post_wanted(key)
+        except Exception:  # a door: the database fails, as it does on a full disk; a round after that goes on
+            log.exception("a posting was left behind", key=key)
+            self._left[key] = time.monotonic() + LOOK_AGAIN
 
     async def _post_wanted(self, key: str) -> None:
         async with self._locks[key]:
@@ -189,24 +207,36 @@ class Delivery:
         self._places = places
 
     async def _show_progress(self) -> float:
-        """Change the messages of what has moved, each at its adapter's pace."""
+        """Change the messages of what has moved, each at its adapter's pace; returns how long none is due."""
         next_look = LOOK_AGAIN
-        for generation in list(self._dirty):
-            postings = await self.database.read(outbox.standing, generation)
-            if not postings:  # the first post is still to come, and will show all this
-                del self._dirty[generation]
-                continue
-            posting = postings[0]
-            pace = self._adapter(posting).pace
-            if generation in self._places:
-                pace = max(pace, PLACE_PACE)
-            wait = self._shown_at.get(posting.key, 0.0) + pace - time.monotonic()
-            if posting.key in self._posting or wait > 0:
-                next_look = min(next_look, max(wait, 0.05))
-                continue
-            del self._dirty[generation]
-            self._start(posting.key, self._post_progress(posting))
+        for generation, due in list(self._dirty.items()):
+            wait = due - time.monotonic()
+            if wait <= 0:
+                wait = await self._show_progress_of(generation)
+            if wait > 0:
+                next_look = min(next_look, wait)
         return next_look
+
+    async def _show_progress_of(self, generation: str) -> float:
+        """Change its message now, or return the seconds after which that may be done."""
+        if outbox.own_key(generation) in self._posting:  # what is on its way was drawn before this happened
+            self._dirty[generation] = time.monotonic() + BUSY_PAUSE
+            return BUSY_PAUSE
+        posting = next(iter(await self.database.read(outbox.standing, generation)), None)
+        adapter = self.adapters.get(posting.place.adapter) if posting else None
+        if posting is None or adapter is None:  # the first post is still to come, or the platform is switched off
+            self._dirty.pop(generation, None)
+            return 0.0
+        pace = max(adapter.pace, PLACE_PACE) if generation in self._places else adapter.pace
+        wait = self._shown_at.get(posting.key, 0.0) + pace - time.monotonic()
+        if posting.key in self._posting:
+            wait = max(wait, BUSY_PAUSE)
+        if wait > 0:
+            self._dirty[generation] = time.monotonic() + wait
+            return wait
+        self._dirty.pop(generation, None)
+        self._start(posting.key, self._post_progress(posting))
+        return 0.0
 
     async def _post_progress(self, posting: Posting) -> None:
         async with self._locks[posting.key]:
@@ -220,9 +250,12 @@ class Delivery:
                 log.info("progress was not shown", generation=posting.generation, problem=type(error).__name__)
 
     async def _reply(self, posting: Posting) -> Reply:
-        if posting.generation not in self._places:
+        generation = posting.generation
+        reply = await self.present(generation, self._places.get(generation, 0))
+        if reply.state == State.QUEUED and generation not in self._places:
             await self._note_places()
-        return await self.present(posting.generation, self._places.get(posting.generation, 0))
+            reply = await self.present(generation, self._places.get(generation, 0))
+        return reply
 
     def _adapter(self, posting: Posting) -> Adapter:
         return self.adapters[posting.place.adapter]

@@ -8,7 +8,8 @@ from bot.errors import NotThere
 from bot.generation.record import Generation, load, read_place, write_place
 from bot.storage.connection import Connection, Row
 
-GIVE_UP_AFTER = 12
+# With the longest pause between them, about a day.
+GIVE_UP_AFTER = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,11 @@ class Posting:
     wanted: int
     message: str
     tries: int
+
+
+def own_key(generation: str) -> str:
+    """The key of the posting that every generation has from the beginning; `/show` may add others."""
+    return f"{generation}:0"
 
 
 def due(connection: Connection, now: int) -> list[str]:
@@ -60,9 +66,12 @@ def refused(connection: Connection, posting: Posting, problem: str, next_at: int
 
 
 def standing(connection: Connection, generation: str) -> list[Posting]:
-    """Messages that stand, and may be changed to show progress."""
+    """Messages that stand, and may be changed to show progress; the generation's own comes first."""
     rows = connection.rows(
-        "SELECT * FROM postings WHERE generation=:generation AND state='posted' AND message<>''", generation=generation
+        "SELECT * FROM postings WHERE generation=:generation AND state='posted' AND message<>''"
+        " ORDER BY CASE WHEN key=:own THEN 0 ELSE 1 END, key",
+        generation=generation,
+        own=own_key(generation),
     )
     return [_posting(row) for row in rows]
 

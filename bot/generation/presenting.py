@@ -9,6 +9,7 @@ from bot.i18n import Money, Text, plural, text, verbatim
 from bot.request import Mode
 
 ALT_LENGTH = 300
+NO_BREAK = "\N{NO-BREAK SPACE}"
 CLEANED = text("Pictures are kept for a limited time, and these were cleaned up. Press Again to draw anew.")
 
 
@@ -156,7 +157,7 @@ def _handle(generation: Generation) -> Text:
         parts.append(str(Money(generation.cost)))
     if generation.images and generation.finished_at:
         parts.append(str(spent(generation)))
-    return verbatim(" · ".join([*parts, generation.id]))
+    return verbatim(" · ".join(part.replace(" ", NO_BREAK) for part in (*parts, generation.id)))
 
 
 def _can_grow(generation: Generation, model: Model) -> bool:

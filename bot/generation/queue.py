@@ -6,7 +6,7 @@ many, and a provider is asked for so many pictures a minute (GCRA: one row a pro
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count, islice
@@ -44,13 +44,20 @@ class Admitted:
 
 
 def admit(
-    connection: Connection, owner: str, now: int, free: int, capacity: Capacity, at: int | None = None
+    connection: Connection,
+    owner: str,
+    now: int,
+    free: int,
+    capacity: Capacity,
+    at: int | None = None,
+    running: Collection[str] = (),
 ) -> list[Admitted]:
     """Take over what was left behind, then start what is next, as far as `free` workers and all limits go.
 
     now: the machine's time, by which leases and rates go. at: the time that people are told, where it differs.
+    running: what the caller runs itself. A machine that slept wakes with its leases gone, but nothing is lost.
     """
-    taken = _take_over(connection, owner, now, free)
+    taken = _take_over(connection, owner, now, free, running)
     flying = connection.rows(f"SELECT person, count(*) AS n FROM generations WHERE {_FLYING} GROUP BY person")
     busy = {row["person"]: int(row["n"]) for row in flying}
     room = min(free - len(taken), capacity.running - sum(busy.values()))
@@ -115,22 +122,28 @@ def _head(row: Row, turn: int) -> tuple[int, int, int, str]:
     return -row["priority"], turn, row["seq"], row["person"]
 
 
-def _take_over(connection: Connection, owner: str, now: int, free: int) -> list[Admitted]:
-    rows = connection.rows(
-        f"UPDATE generations SET attempt=attempt+1, owner=:owner, lease_until=:until WHERE seq IN"
-        f" (SELECT seq FROM generations WHERE {_FLYING} AND lease_until<:now ORDER BY seq LIMIT :free)"
-        " RETURNING id, attempt",
-        owner=owner,
-        until=now + LEASE,
-        now=now,
-        free=free,
-    )
-    return [Admitted(row["id"], row["attempt"]) for row in rows]
+def _take_over(connection: Connection, owner: str, now: int, free: int, running: Collection[str]) -> list[Admitted]:
+    expired = connection.rows(f"SELECT id FROM generations WHERE {_FLYING} AND lease_until<:now ORDER BY seq", now=now)
+    taken = []
+    for row in islice((row for row in expired if row["id"] not in running), free):
+        attempt = connection.row(
+            "UPDATE generations SET attempt=attempt+1, owner=:owner, lease_until=:until"
+            f" WHERE id=:id AND {_FLYING} AND lease_until<:now RETURNING attempt",
+            owner=owner,
+            until=now + LEASE,
+            id=row["id"],
+            now=now,
+        )
+        if attempt is not None:
+            taken.append(Admitted(row["id"], attempt["attempt"]))
+    return taken
 
 
 def _start(connection: Connection, row: Row, owner: str, now: int, at: int) -> Admitted:
-    connection.execute("UPDATE meta SET value=CAST(value AS INTEGER)+1 WHERE name='turn'")
-    turn = connection.row("SELECT CAST(value AS INTEGER) AS turn FROM meta WHERE name='turn'")
+    turn = connection.row(
+        "UPDATE meta SET value=CAST(CAST(value AS INTEGER)+1 AS TEXT) WHERE name='turn'"
+        " RETURNING CAST(value AS INTEGER) AS turn"
+    )
     if turn is None:
         raise RuntimeError("the turn counter is missing")
     connection.execute("UPDATE people SET turn=:turn WHERE id=:id", turn=turn["turn"], id=row["person"])

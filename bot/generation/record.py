@@ -91,13 +91,6 @@ def unknown(generation: str) -> NotThere:
     return NotThere(text("There is no picture with the id {id}. /history lists yours.", id=generation[:40]))
 
 
-def place_of(connection: Connection, generation: str) -> Place:
-    row = connection.row("SELECT adapter, place FROM postings WHERE generation=:id ORDER BY key LIMIT 1", id=generation)
-    if row is None:
-        raise unknown(generation)
-    return read_place(row)
-
-
 def read_place(row: Row) -> Place:
     data = json.loads(row["place"])
     return Place(adapter=row["adapter"], data=data["data"], private=data["private"])

@@ -113,14 +113,27 @@ class Runner:
             broken.text = error.text if isinstance(error, BotError) else broken.text
             await self._give_up(mine, work, unsent, broken)
             jobs = tuple(job for job in jobs if job[1])
+        problems: list[Exception] = []
         async with asyncio.TaskGroup() as group:
             running = []
             for number, ticket in jobs:
                 own = folder / str(number)
                 own.mkdir()
                 job = self._job(mine, number, request, model, references, own)
-                running.append(group.create_task(self._run_job(mine, number, job, ticket)))
+                running.append(group.create_task(self._run_job_apart(mine, number, job, ticket, problems)))
+        if problems:  # the lease runs out, and what is stored decides how it goes on
+            raise problems[0]
         return [task.result() for task in running]
+
+    async def _run_job_apart(
+        self, mine: Admitted, number: int, job: Job, ticket: str, problems: list[Exception]
+    ) -> float | None:
+        try:
+            return await self._run_job(mine, number, job, ticket)
+        except Exception as error:  # a door: the database fails, as on a full disk; the other jobs are paid for too
+            log.exception("a job could not be written down", generation=mine.id, job=number)
+            problems.append(error)
+            return None
 
     async def _give_up(
         self, mine: Admitted, work: Work, jobs: tuple[tuple[int, str], ...], error: ProviderError
@@ -140,15 +153,15 @@ class Runner:
         try:
             await self._follow(mine, number, job, ticket, outcome)
         except ProviderBusy as busy:
-            if not outcome.made:
+            if not outcome.made and not outcome.missing:
                 await self._end(mine, number, Outcome(state=JobState.READY, error=busy))
                 return busy.retry_after or 0.0
             outcome.error, outcome.state, outcome.missing = busy, JobState.UNKNOWN, job.images - outcome.made
         except ProviderError as error:
             uncertain = error.billed is not False
             outcome.error = error
-            outcome.state = JobState.UNKNOWN if uncertain else JobState.FAILED
             outcome.missing = job.images - outcome.made if uncertain else outcome.missing
+            outcome.state = JobState.UNKNOWN if uncertain or outcome.missing else JobState.FAILED
         except Exception as error:  # a door: the other jobs of this generation are paid for too, and go on
             log.exception("a job broke off", generation=mine.id, job=number)
             outcome.error, outcome.state = OutcomeUnknown(detail=type(error).__name__), JobState.UNKNOWN

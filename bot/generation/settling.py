@@ -17,6 +17,8 @@ from bot.quota import ledger
 from bot.request import ImageRequest
 from bot.storage.connection import Connection, Row
 
+# A generation that breaks its runner so often will do so for ever.
+MOST_ATTEMPTS = 10
 _MINE = f"id=:id AND attempt=:attempt AND state IN ({listed(IN_FLIGHT)})"
 
 
@@ -40,6 +42,8 @@ def take_up(connection: Connection, mine: Admitted, at: int) -> Work | None:
     request = ImageRequest.from_json(json.loads(row["request"]))
     for job in connection.rows("SELECT number FROM jobs WHERE generation=:id AND state='sending'", id=mine.id):
         _lost(connection, mine.id, job["number"], request.per_job, at)
+    if mine.attempt > MOST_ATTEMPTS + row["tries"]:
+        _give_up(connection, mine.id, request.per_job, at)
     left = connection.rows(
         "SELECT number, ticket FROM jobs WHERE generation=:id AND state IN ('ready', 'submitted') ORDER BY number",
         id=mine.id,
@@ -55,11 +59,12 @@ def sending(connection: Connection, mine: Admitted, job: int, at: int) -> bool:
     )
     if not allowed:
         return False
-    connection.execute(
+    marked = connection.execute(
         "UPDATE jobs SET state='sending' WHERE generation=:id AND number=:job AND state='ready'", id=mine.id, job=job
     )
-    note(connection, mine.id, "sending", at, str(job))
-    return True
+    if marked:
+        note(connection, mine.id, "sending", at, str(job))
+    return bool(marked)
 
 
 def submitted(connection: Connection, mine: Admitted, job: int, ticket: str, at: int) -> bool:
@@ -219,6 +224,20 @@ def _lost(connection: Connection, generation: str, job: int, per_job: int, at: i
         job=job,
     )
     note(connection, generation, "done before the stop" if whole else "lost in the stop", at, str(job))
+
+
+def _give_up(connection: Connection, generation: str, per_job: int, at: int) -> None:
+    """End every job that is left: free where nothing was sent, unknown where a ticket says that something was."""
+    words = write_text(text("Something went wrong here again and again, so it was given up. Please ask again."))
+    connection.execute(
+        "UPDATE jobs SET missing=CASE WHEN state='ready' THEN 0 ELSE :per_job END,"
+        " state=CASE WHEN state='ready' THEN 'failed' ELSE 'unknown' END, error='internal', failure=:failure"
+        " WHERE generation=:id AND state IN ('ready', 'submitted')",
+        per_job=per_job,
+        failure=words,
+        id=generation,
+    )
+    note(connection, generation, "given up", at)
 
 
 def _outcome(row: Row, jobs: list[Row], made: int) -> State:

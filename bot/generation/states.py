@@ -44,9 +44,9 @@ ENDED = (State.SETTLED, State.FAILED, State.REFUSED, State.CANCELLED, State.UNKN
 NEXT: dict[State, tuple[State, ...]] = {
     State.ASKED: (State.QUEUED, State.CANCELLED),
     State.QUEUED: (State.RUNNING, State.CANCELLED),
-    State.RUNNING: (State.SENDING, State.QUEUED, State.CANCELLED, State.FAILED),
+    State.RUNNING: (State.SENDING, State.QUEUED, *ENDED),
     State.SENDING: (State.SUBMITTED, State.QUEUED, *ENDED),
-    State.SUBMITTED: (State.QUEUED, *ENDED),
+    State.SUBMITTED: (State.SENDING, State.QUEUED, *ENDED),
     **dict.fromkeys(ENDED, ()),
 }
 

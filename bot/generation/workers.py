@@ -82,7 +82,13 @@ class Workers:
     async def _start_next(self, free: int) -> None:
         try:
             admitted = await self.database.transaction(
-                queue.admit, self.owner, _now(), free, self.capacity, micros(self.clock())
+                queue.admit,
+                self.owner,
+                _now(),
+                free,
+                self.capacity,
+                at=micros(self.clock()),
+                running={mine.id for mine in self._running},
             )
         except Exception:  # a door: a full disk must not end the line for ever
             log.exception("nothing could be admitted")

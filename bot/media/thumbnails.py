@@ -19,6 +19,7 @@ class Thumbnails:
     async def __call__(self, blob: str, longest: int) -> Path:
         """The file of the thumbnail. Raises `NotThere` for a blob that is gone, `PictureError` for a damaged one."""
         kept = self._folder / f"{blob}-{longest}"
+        await self._blobs.size(blob)  # raises: what was deleted must not live on in small
         if await asyncio.to_thread(kept.exists):
             return kept
         async with self._making[kept.name]:

@@ -1,4 +1,4 @@
-"""Looks for what is wrong, and says how to cure it. Reads only; works beside a running bot."""
+"""Looks for what is wrong, and says how to cure it. Changes nothing, and works beside a running bot."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from bot.ops.ownership import find_owner, is_owned
 from bot.quota.audit import verify
 from bot.settings import Settings
 from bot.storage import schema
-from bot.storage.database import SAFE_SQLITE, SQLiteConnection
+from bot.storage.database import SAFE_SQLITE, SQLiteConnection, read_only
 
 Tell = Callable[[str], object]
 
@@ -51,6 +51,8 @@ async def verify_ledger(settings: Settings, tell: Tell) -> int:
     path = database_path(settings)
     if not path.exists():
         raise CannotStart(f"there is no database at {path}")
+    if schema.current(path) != schema.head():
+        raise CannotStart(f"{path} is not at version {schema.head()}; run `seedream-bot migrate` first")
     with _reading(path) as connection:
         books = await asyncio.to_thread(verify, connection)
     for problem in books.problems:
@@ -134,8 +136,12 @@ def _disk(folder: Path) -> Finding:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    path = database_path(settings)
-    version, newest = schema.current(path), schema.head()
+    path, newest = database_path(settings), schema.head()
+    try:
+        version = schema.current(path)
+    except schema.SchemaError as error:
+        yield Finding(name="database", told=str(error), well=False, cure="put a copy of it back from your backup")
+        return
     if not path.exists():
         yield Finding(name="database", told=f"{path} will be made at the first start")
         return
@@ -196,8 +202,7 @@ def _providers(settings: Settings) -> Iterator[Finding]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[SQLiteConnection]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)) as raw:
-        raw.row_factory = sqlite3.Row
+    with closing(read_only(path)) as raw:
         raw.execute("PRAGMA busy_timeout=5000")
         raw.execute("BEGIN")  # one consistent moment, whatever is written meanwhile
         yield SQLiteConnection(raw)

@@ -1,6 +1,7 @@
 """What has to be done by the clock: questions expire, unknown money is decided, old pictures go."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from bot.generation import inbox
 from bot.generation.accepting import expire_questions
 from bot.generation.deleting import clean
 from bot.generation.settling import resolve_unknown
+from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.media.retention import Kept, superfluous
 from bot.media.store import Blob
 from bot.storage.connection import Connection
@@ -73,9 +75,9 @@ class Janitor:
         )
         if decided:
             log.info("unknown outcomes were decided", generations=len(decided), charged=self.charge_unknown)
-        await self.database.transaction(inbox.forget, micros(now - timedelta(days=inbox.KEEP_DAYS)))
         if self._clean_at <= now:
             self._clean_at = now + CLEAN_EVERY
+            await self.database.transaction(inbox.forget, micros(now - timedelta(days=inbox.KEEP_DAYS)))
             await self._clean(now)
 
     async def _clean(self, now: datetime) -> None:
@@ -88,15 +90,15 @@ class Janitor:
         gone = superfluous(kept, now=now, days=self.days, max_total=self.total)
         if not gone:
             return
-        for key in await self.database.transaction(clean, gone, micros(now)):
+        cleaned = await self.database.transaction(clean, gone, micros(now))
+        for key in cleaned:
             await self.blobs.delete(key)
-        log.info("old pictures were cleaned up", pictures=len(gone))
+        log.info("old pictures were cleaned up", pictures=len(cleaned))
 
 
-def _known(connection: Connection) -> tuple[dict[str, datetime], str]:
-    """When each blob was last used, and the requests that are not finished and need theirs."""
+def _known(connection: Connection) -> tuple[dict[str, datetime], set[str]]:
+    """When each blob was last used, and those that requests need which are not finished."""
     rows = connection.rows("SELECT key, used_at FROM blobs")
-    busy = connection.rows(
-        "SELECT request FROM generations WHERE state IN ('asked', 'queued', 'running', 'sending', 'submitted')"
-    )
-    return {row["key"]: moment(row["used_at"]) for row in rows}, " ".join(row["request"] for row in busy)
+    busy = connection.rows(f"SELECT request FROM generations WHERE state IN ({listed((*WAITING, *IN_FLIGHT))})")
+    needed = {given["blob"] for row in busy for given in json.loads(row["request"])["references"]}
+    return {row["key"]: moment(row["used_at"]) for row in rows}, needed

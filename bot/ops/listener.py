@@ -13,17 +13,18 @@ from typing import Any, Self
 
 from aiohttp import BodyPartReader, web
 
+from bot.errors import CannotStart
 from bot.media.spool import spool
 
 CONTROL = "/control/"
 OPEN_PATHS = ("/healthz", "/readyz")
-MOST_UPLOAD = 40 * 1024 * 1024
+MOST_UPLOAD = 2**30  # only the same user gets here; what a picture may have is the core's to say, in words
 
 Action = Callable[[dict[str, Any], tuple[Path, ...]], Awaitable[dict[str, Any]]]
 
 
 class Listener:
-    """Use as an asynchronous context manager; `port` is the one that was taken.
+    """Use as an asynchronous context manager; `port` is the one that was taken. Raises `CannotStart` where none was.
 
     actions: what `POST /control/NAME` does with a JSON object and files. ready: problems that keep it from working.
     """
@@ -56,7 +57,7 @@ class Listener:
         await self._runner.setup()
         try:
             await self._bind()
-        except OSError:
+        except CannotStart:
             await self._runner.cleanup()
             raise
         return self
@@ -75,9 +76,9 @@ class Listener:
             try:
                 await web.TCPSite(self._runner, self.host, self.port + offset).start()
                 break
-            except OSError:
+            except OSError as error:
                 if offset + 1 == tries:
-                    raise
+                    raise CannotStart(f"{self.host}:{self.port} cannot be listened on: {error.strerror}") from error
         self.port = self._runner.addresses[0][1]
 
     async def _healthz(self, request: web.Request) -> web.Response:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.chat import AccountLine, Actor, Reply, Tone
-from bot.dispatch import Dispatcher
+from bot.dispatch import HANDLE, Dispatcher
+from bot.generation import outbox, record
 from bot.generation.accepting import Accepted
 from bot.generation.delivery import Delivery
 from bot.generation.states import State
@@ -50,10 +51,11 @@ class Chat(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """words: what is said, with `ID:INDEX` before it where it is a reply. press: a button's id."""
+    """reply_to: `ID` or `ID:INDEX` of the picture that it replies to. press: a button's id."""
 
     person: str
     words: str = ""
+    reply_to: str = ""
     files: tuple[Path, ...] = ()
     press: str = ""
     yes: bool = False
@@ -79,7 +81,10 @@ class Sending:
         self.chat.meet(asked.person)
         values = {"prompt": asked.words} if asked.press and asked.words else None
         words = "" if asked.press else asked.words
-        reply = await self._ask(asked, words, asked.press, values)
+        if asked.reply_to and not await self._is_there(asked.reply_to):
+            reply = Reply(text=record.unknown(asked.reply_to).text, tone=Tone.REFUSAL, private=True)
+        else:
+            reply = await self._ask(asked, f"{asked.reply_to} {words}".lstrip(), asked.press, values)
         if reply.tone is Tone.QUESTION and asked.yes:
             go = f"go:{reply.generation}:0"
             reply = await self._ask(asked, "", go, None)
@@ -92,10 +97,22 @@ class Sending:
         """The same for another process, over the control door."""
         try:
             return await self.send(
-                Asked(person=asked["person"], words=asked["words"], press=asked["press"], yes=asked["yes"], files=files)
+                Asked(
+                    person=asked["person"],
+                    words=asked["words"],
+                    reply_to=asked["reply_to"],
+                    press=asked["press"],
+                    yes=asked["yes"],
+                    files=files,
+                )
             )
         except LookupError:
             return {"stranger": asked["person"]}
+
+    async def _is_there(self, handle: str) -> bool:
+        """Words that begin with a handle of nothing would be drawn, and paid for."""
+        found = HANDLE.fullmatch(handle)
+        return bool(found and await self.delivery.database.read(outbox.existing, found["id"]))
 
     async def _ask(self, asked: Asked, words: str, press: str, values: dict[str, str] | None) -> Reply:
         files = asked.files if not press else ()

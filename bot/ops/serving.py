@@ -4,9 +4,10 @@ import asyncio
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import webbrowser
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import structlog
@@ -15,14 +16,13 @@ from bot.app import App, running
 from bot.errors import CannotStart
 from bot.ops.ownership import Ownership
 from bot.settings import Settings
+from bot.storage.database import read_only
 
 log = structlog.get_logger(__name__)
 
 
 async def demo(settings: Settings, *, open_browser: bool, reset: bool) -> int:
     """The page of a demonstration; `reset` begins anew. Raises `CannotStart` and what `running` does."""
-    # A key that happens to be set must not be spent by whoever tries the page.
-    settings = settings.model_copy(update={"providers": settings.providers or ("sandbox",)})
     if reset:
         await asyncio.to_thread(_forget, settings.data_dir)
     stop = _stop_signal()
@@ -43,17 +43,12 @@ async def demo(settings: Settings, *, open_browser: bool, reset: bool) -> int:
 async def run(settings: Settings, *, demo_data: bool) -> int:
     """The bot as a service."""
     stop = _stop_signal()
-    try:
-        async with running(settings, demo_data=demo_data) as app:
-            log.info("ready", address=app.listener.url if app.listener else "", provider=settings.provider_order[0])
-            if app.listener and sys.stderr.isatty():
-                _tell(f"\n  The page is at {_address(app)}\n")
-            await stop.wait()
-            log.info("stopping", running=app.workers.running)
-    except OSError as error:
-        if error.filename is not None:  # a file, not the port
-            raise
-        raise CannotStart(f"{settings.web.host}:{settings.web.port} cannot be listened on: {error.strerror}") from error
+    async with running(settings, demo_data=demo_data) as app:
+        log.info("ready", address=app.listener.url if app.listener else "", provider=settings.provider_order[0])
+        if app.listener and sys.stderr.isatty():
+            _tell(f"\n  The page is at {_address(app)}\n")
+        await stop.wait()
+        log.info("stopping", running=app.workers.running)
     log.info("stopped")
     return 0
 
@@ -86,12 +81,10 @@ def _forget(folder: Path) -> None:
     """Remove a demonstration's folder, and nothing that is not one."""
     if not (folder / "bot.db").exists():
         return
-    import sqlite3
-
-    with sqlite3.connect(f"file:{folder / 'bot.db'}?mode=ro", uri=True) as connection:
+    with closing(read_only(folder / "bot.db")) as connection:
         try:
             marked = connection.execute("SELECT 1 FROM meta WHERE name='demo'").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:  # not ours, or not even a database
             marked = None
     if not marked:
         raise CannotStart(f"{folder} was not made by a demonstration, so --reset leaves it alone")

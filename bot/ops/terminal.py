@@ -14,6 +14,17 @@ from bot.ops.ownership import Owned, Owner, find_owner, is_owned
 from bot.ops.sending import Asked, exit_code
 from bot.settings import Settings
 
+# What `--json` prints where nothing could be asked at all.
+NOTHING: dict[str, Any] = {
+    "text": "",
+    "generation": "",
+    "state": "failed",
+    "images": [],
+    "buttons": [],
+    "accounts": [],
+    "error": None,
+    "tone": "refusal",
+}
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
@@ -31,12 +42,30 @@ class Line:
     as_json: bool
 
     def asked(self) -> Asked:
-        words = f"{self.reply_to} {self.words}" if self.reply_to else self.words
-        return Asked(person=self.person, words=words, files=self.files, press=self.press, yes=self.yes)
+        return Asked(
+            person=self.person,
+            words=self.words,
+            reply_to=self.reply_to,
+            files=self.files,
+            press=self.press,
+            yes=self.yes,
+        )
 
 
 async def send(settings: Settings, line: Line) -> int:
-    """Ask, wait, save and print; returns the exit code."""
+    """Ask, wait, save and print; returns the exit code. With `--json` what `CannotStart` says is printed so, too."""
+    try:
+        outcome = await _checked(settings, line)
+    except CannotStart as error:
+        if not line.as_json:
+            raise
+        outcome = {**NOTHING, "text": f"{error}.", "error": f"{error}."}
+    shown = {name: value for name, value in outcome.items() if name not in ("tone", "lines")}
+    print(json.dumps(shown, ensure_ascii=False, indent=2) if line.as_json else _for_people(outcome))  # noqa: T201
+    return exit_code(outcome)
+
+
+async def _checked(settings: Settings, line: Line) -> dict[str, Any]:
     for file in line.files:
         if not file.is_file():
             raise CannotStart(f"there is no file {file}")
@@ -45,10 +74,7 @@ async def send(settings: Settings, line: Line) -> int:
     outcome = await _ask(settings, line)
     if "stranger" in outcome:
         raise CannotStart(f"nobody here is called {outcome['stranger']}; a demonstration has alice, bob and carol")
-    code = exit_code(outcome)
-    shown = {name: value for name, value in outcome.items() if name not in ("tone", "lines")}
-    print(json.dumps(shown, ensure_ascii=False, indent=2) if line.as_json else _for_people(outcome))  # noqa: T201
-    return code
+    return outcome
 
 
 async def _ask(settings: Settings, line: Line) -> dict[str, Any]:
@@ -88,7 +114,7 @@ async def _through_owner(settings: Settings, line: Line, folder: Path) -> dict[s
 async def _post(session: aiohttp.ClientSession, owner: Owner, line: Line) -> dict[str, Any]:
     asked = line.asked()
     form = aiohttp.FormData()
-    said = {"person": asked.person, "words": asked.words, "press": asked.press, "yes": asked.yes}
+    said = {name: getattr(asked, name) for name in ("person", "words", "reply_to", "press", "yes")}
     form.add_field("asked", json.dumps(said), content_type="application/json")
     for file in asked.files:
         form.add_field("file", file.read_bytes(), filename=file.name, content_type="application/octet-stream")

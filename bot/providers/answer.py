@@ -40,7 +40,9 @@ class Base64File:
             return
         # "\/" is how some encoders write "/"; a split may stand between the two.
         kept = characters[-1:] if characters.endswith(b"\\") else b""
-        characters = characters.removesuffix(kept).replace(b"\\/", b"/")
+        characters = characters.removesuffix(kept)
+        if b"\\" in characters:
+            characters = characters.replace(b"\\/", b"/")
         rest = len(characters) & 3
         self._carry = (characters[-rest:] if rest else b"") + kept
         self._decode(characters[:-rest] if rest else characters)

@@ -123,7 +123,7 @@ def _build(meaning: str, message: str, detail: str, retry_after: float | None) -
         case "busy":
             return ProviderBusy(retry_after=retry_after, detail=detail)
         case "misconfigured":
-            return ProviderMisconfigured(detail=f"{detail}: {message[:200]}" if message else detail)
+            return ProviderMisconfigured(detail=detail)  # without their words: they may repeat ours, or the key
         case "refused":
             return ProviderRefused(message[:300] or text("no reason given"), detail=detail)
         case "broken":

@@ -40,7 +40,8 @@ _CHECKS = (
         " CROSS JOIN (SELECT 'day' AS win UNION ALL SELECT 'week' UNION ALL SELECT 'month') w"
         " LEFT JOIN balances b ON b.account=h.account AND b.unit=h.unit AND b.win=w.win"
         " AND b.period=CASE w.win WHEN 'day' THEN h.day WHEN 'week' THEN h.week ELSE h.month END"
-        " WHERE b.account IS NULL GROUP BY h.account, h.unit, w.win, period",
+        " WHERE b.account IS NULL GROUP BY h.account, h.unit, w.win,"
+        " CASE w.win WHEN 'day' THEN h.day WHEN 'week' THEN h.week ELSE h.month END",
     ),
     (
         "{account} {unit}: an entry ({kind}) of {generation} belongs to no hold",

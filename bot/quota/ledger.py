@@ -16,24 +16,14 @@ from bot.quota.limits import UNITS, UNLIMITED, Account, Policy
 from bot.quota.windows import WINDOWS, periods, resets
 from bot.storage.connection import Connection, Row
 
-# The four periods of one account and unit, as a condition over the columns of `balances`.
-_PERIODS = (
-    "((win='day' AND period=:day) OR (win='week' AND period=:week)"
-    " OR (win='month' AND period=:month) OR (win='total' AND period='all'))"
-)
-_ROOM = (
-    "((win='day' AND period=:day AND held+spent+:amount<=:day_limit)"
-    " OR (win='week' AND period=:week AND held+spent+:amount<=:week_limit)"
-    " OR (win='month' AND period=:month AND held+spent+:amount<=:month_limit)"
-    " OR (win='total' AND period='all' AND held+spent+:amount<=:total_limit))"
-)
+# One window of an account and unit, by its whole key: an old account has a row for every day on which it was used.
+_KEY = "account=:account AND unit=:unit AND win=:win AND period=:period"
 _OPEN = (
-    "INSERT INTO balances (account, unit, win, period, held, spent) VALUES"
-    " (:account, :unit, 'day', :day, 0, 0), (:account, :unit, 'week', :week, 0, 0),"
-    " (:account, :unit, 'month', :month, 0, 0), (:account, :unit, 'total', 'all', 0, 0) ON CONFLICT DO NOTHING"
+    "INSERT INTO balances (account, unit, win, period, held, spent) VALUES (:account, :unit, :win, :period, 0, 0)"
+    " ON CONFLICT DO NOTHING"
 )
-_TAKE = f"UPDATE balances SET held=held+:amount WHERE account=:account AND unit=:unit AND {_ROOM} RETURNING win"
-_GIVE = f"UPDATE balances SET held=held-:gone, spent=spent+:spent WHERE account=:account AND unit=:unit AND {_PERIODS}"
+_TAKE = f"UPDATE balances SET held=held+:amount WHERE {_KEY} AND held+spent+:amount<=:cap"
+_GIVE = f"UPDATE balances SET held=held-:gone, spent=spent+:spent WHERE {_KEY}"
 _HOLD = (
     "INSERT INTO holds (generation, account, unit, amount, state, day, week, month)"
     " VALUES (:generation, :account, :unit, :amount, 'held', :day, :week, :month)"
@@ -71,21 +61,13 @@ def hold(
     rows: list[dict[str, Any]] = []
     for account in ordered:
         for unit in UNITS:
-            where = {
-                "account": account.name,
-                "unit": unit,
-                "day": taken["day"],
-                "week": taken["week"],
-                "month": taken["month"],
-            }
-            room = {f"{window}_limit": caps[account.name, unit, window] for window in WINDOWS}
-            connection.execute(_OPEN, **where)
-            took = {row["win"] for row in connection.rows(_TAKE, amount=amounts[unit], **where, **room)}
+            amount = amounts[unit]
             for window in WINDOWS:
-                if window not in took:
-                    cap = caps[account.name, unit, window]
-                    raise limits.refusal(_line(connection, account, unit, window, cap, rules), amounts[unit])
-            rows.append({"generation": generation, "amount": amounts[unit], **where})
+                cap = caps[account.name, unit, window]
+                key = {"account": account.name, "unit": unit, "win": window, "period": taken[window]}
+                if not _take(connection, key, amount, cap):
+                    raise limits.refusal(_line(connection, account, unit, window, cap, rules), amount)
+            rows.append({"generation": generation, "account": account.name, "unit": unit, "amount": amount, **taken})
     connection.execute_many(_HOLD, rows)
     entries = [_entry(row, "hold", rules.at, held=row["amount"]) for row in rows]
     connection.execute_many(_ENTRY, entries)
@@ -155,25 +137,29 @@ def set_limit(connection: Connection, account: str, unit: str, window: str, amou
     )
 
 
+def _take(connection: Connection, key: Mapping[str, str], amount: int, cap: int) -> bool:
+    """Set the amount aside in one window, if there is room; its row is missing at the first use in a period only."""
+    if connection.execute(_TAKE, **key, amount=amount, cap=cap):
+        return True
+    return bool(connection.execute(_OPEN, **key) and connection.execute(_TAKE, **key, amount=amount, cap=cap))
+
+
 def _close(connection: Connection, row: Row, spent: int, at: int, *, left: int, reason: str) -> None:
     """Turn one hold into what was spent; `left` of it stays held as possibly billed."""
     gone = row["amount"] - left
-    where = {name: row[name] for name in ("account", "unit", "day", "week", "month")}
-    closed = connection.execute(
-        _CLOSE,
-        left=left,
-        state="possible" if left else "closed",
-        was=row["state"],
-        generation=row["generation"],
-        account=row["account"],
-        unit=row["unit"],
-    )
+    key = {name: row[name] for name in ("generation", "account", "unit")}
+    closed = connection.execute(_CLOSE, left=left, state="possible" if left else "closed", was=row["state"], **key)
     if closed != 1:
         raise RuntimeError(f"the hold of {row['generation']} on {row['account']} was closed twice")
-    connection.execute(_GIVE, gone=gone, spent=spent, **where)
+    change = {**key, "gone": gone, "spent": spent}
+    connection.execute_many(_GIVE, [{**change, "win": window, "period": _period(row, window)} for window in WINDOWS])
     kind = ("charge" if spent else "release") if row["state"] == "possible" else "settle"
-    entry = _entry({"generation": row["generation"], **where}, kind, at, held=-gone, spent=spent, reason=reason)
-    connection.execute_many(_ENTRY, [entry])
+    connection.execute_many(_ENTRY, [_entry(key, kind, at, held=-gone, spent=spent, reason=reason)])
+
+
+def _period(hold: Row, window: str) -> str:
+    """The period in which the hold was taken."""
+    return "all" if window == "total" else str(hold[window])
 
 
 def _entry(row: Row, kind: str, at: int, *, held: int, spent: int = 0, reason: str = "") -> dict[str, object]:

@@ -8,12 +8,13 @@ import sqlite3
 from pathlib import Path
 
 from bot.errors import CannotStart
+from bot.storage.database import read_only
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 class SchemaError(CannotStart):
-    """The database is newer than this program; the message names both versions."""
+    """The database is newer than this program (the message names both versions), or is none."""
 
 
 def head() -> str:
@@ -22,14 +23,16 @@ def head() -> str:
 
 
 def current(path: Path) -> str:
-    """The revision of a database file, "" for a new one."""
+    """The revision of a database file, "" for a new one. Raises `SchemaError` for a file that is no database."""
     if not path.exists():
         return ""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection = read_only(path)
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return ""
+    except sqlite3.DatabaseError as error:
+        raise SchemaError(f"{path} cannot be read: {error}") from error
     finally:
         connection.close()
     return row[0] if row else ""
@@ -59,7 +62,8 @@ def _upgrade(path: Path) -> None:
     config.set_main_option("path_separator", "os")
     # Without its own idea of transactions: sqlite3 would begin one only at the first row, and a start that was killed
     # among the tables before it would leave a file that no later start can use.
-    engine = sqlalchemy.create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None})
+    address = sqlalchemy.URL.create("sqlite", database=str(path))
+    engine = sqlalchemy.create_engine(address, connect_args={"isolation_level": None})
     with engine.begin() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection

@@ -40,7 +40,7 @@ def test_without_any_source_the_defaults_hold(nowhere: Path) -> None:
     assert settings.blobs_url == f"file://{nowhere}/data/blobs"
     assert settings.provider_order == ("sandbox",)
     assert (settings.web.host, settings.web.port, settings.web.token) == ("127.0.0.1", 8765, None)
-    assert settings.queue.drain == timedelta(seconds=25)
+    assert settings.queue.drain == timedelta(seconds=90)
     assert settings.unknown.after == timedelta(hours=24)
     assert settings.retention.total == 10 * 1024**3
     assert settings.media.max_bytes == 30 * 1024**2

@@ -14,8 +14,11 @@ let following = true;
 export function startMessages() {
   tidy();
   toEnd();
+  let top = scroller.scrollTop;
   scroller.addEventListener("scroll", () => {
-    following = nearEnd();
+    // What grows leaves the reader behind, too; only who scrolls up has stopped reading the newest.
+    following = nearEnd() || (following && scroller.scrollTop >= top);
+    top = scroller.scrollTop;
     if (following) find("#newest").hidden = true;
   }, { passive: true });
   // Pictures load and the box grows: whoever reads the newest goes on reading it.
@@ -55,6 +58,7 @@ export function remove(id) {
 }
 
 export function toEnd(behavior = "auto") {
+  following = true;
   scroller.scrollTo({ top: scroller.scrollHeight, behavior });
   find("#newest").hidden = true;
 }

@@ -7,7 +7,8 @@ import { find, toast, words } from "./dom.js";
 export function startPresses() {
   find("#messages").addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (!button) return;
+    // The second click of a double click: a message may have changed under it, and Go become Cancel.
+    if (!button || event.detail > 1) return;
     const article = button.closest("article");
     if ("reply" in button.dataset) answer(article);
     else if ("say" in button.dataset) saying(button, article);

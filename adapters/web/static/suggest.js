@@ -22,16 +22,15 @@ export function commandOf(commands, text) {
 
 export function unused(command, text) {
   const used = usedIn(text);
-  return command.options.filter((each) => !each.words && each.name !== command.positional && !used.has(each.name));
+  return command.options.filter((each) => !each.words && each.name !== command.positional && !namesOf(each).some((name) => used.has(name)));
 }
 
 function ofCommand(command, before, last) {
   const previous = /(\S+)\s+$/.exec(before)?.[1] ?? "";
-  const option = OPTION.test(previous) && command.options.find((each) => each.name === bare(previous));
+  const option = OPTION.test(previous) && command.options.find((each) => namesOf(each).includes(bare(previous)));
   if (option) return { items: values(option, last), sure: !option.switch };
   if (OPTION.test(last)) {
-    const items = unused(command, before).filter((each) => each.name.startsWith(bare(last)));
-    return { items: items.map((each) => ({ insert: `--${each.name} `, what: `--${each.name}`, usage: values(each, "").map((value) => value.what).slice(0, 6).join(" "), help: each.help })), sure: true };
+    return { items: unused(command, before).flatMap((each) => optionLike(each, bare(last))), sure: true };
   }
   const first = command.options.find((each) => each.name === command.positional);
   const isFirst = !/\s\S/.test(before);
@@ -47,6 +46,18 @@ function commandsLike(commands, typed) {
     const usage = [...others, each.usage].join(" ").trim();
     return [{ insert: `/${name} `, what: `/${name}`, usage, help: each.help, complete: each.complete }];
   });
+}
+
+// Under the name that is being typed, which may be another one than its own.
+function optionLike(option, typed) {
+  const name = namesOf(option).find((known) => known.startsWith(typed));
+  if (name === undefined) return [];
+  const usage = values(option, "").map((value) => value.what).slice(0, 6).join(" ");
+  return [{ insert: `--${name} `, what: `--${name}`, usage, help: option.help }];
+}
+
+function namesOf(option) {
+  return [option.name, ...option.aliases];
 }
 
 function values(option, typed) {

@@ -1,6 +1,6 @@
 // Pictures that wait to be sent. Each goes to the server at once, so that a file that is no picture is refused here.
 
-import { address, element, find, icon, page, post, Refused, words } from "./dom.js";
+import { address, all, element, find, icon, page, post, Refused, words } from "./dom.js";
 
 const tray = find("#tray");
 const items = new Map(); // list item -> what the server keeps, or null while it is on its way
@@ -53,6 +53,7 @@ function show(file, name) {
 }
 
 function refuse(reason) {
+  if (all(".refused", tray).some((each) => each.textContent === reason)) return; // said before
   append(element("li", { class: "refused" }, element("span", { role: "alert" }, reason)), "");
 }
 
@@ -69,6 +70,7 @@ function append(item, name) {
   item.append(button);
   tray.append(item);
   tray.hidden = false;
+  item.scrollIntoView({ block: "nearest" });
 }
 
 function say(text) {

@@ -30,6 +30,8 @@ export function startViewer() {
     step(steps[event.key]);
   });
   dialog.addEventListener("close", () => image.removeAttribute("src"));
+  // Its small copy may still stand in the message when the picture itself was cleaned up.
+  image.addEventListener("error", () => dialog.open && isThere(false));
 }
 
 function open(picture) {
@@ -47,6 +49,7 @@ function step(by) {
 function show() {
   const picture = pictures[position];
   const { view, name, generation } = picture.dataset;
+  isThere(true);
   image.src = view;
   image.alt = find("img", picture).alt;
   find(".caption", dialog).textContent = image.alt;
@@ -55,6 +58,12 @@ function show() {
   find("[data-copy-line]", dialog).hidden = !copying;
   dialog.querySelectorAll(".step").forEach((button) => (button.hidden = pictures.length < 2));
   enlarge(false);
+}
+
+function isThere(yes) {
+  image.hidden = !yes;
+  find(".gone", stage).hidden = yes;
+  find("[data-save]", dialog).hidden = zoom.hidden = !yes;
 }
 
 function enlarge(actual) {

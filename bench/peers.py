@@ -1,0 +1,58 @@
+"""The peers' own environment: made once, of exactly the versions in `peers.txt`, and never the product's."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import gettempdir
+
+WANTED = Path(__file__).with_name("peers.txt")
+FOLDER = "BOT_BENCH_ENV"
+
+
+class NoPeers(Exception):
+    """The peers could not be installed, and why."""
+
+
+def python() -> Path:
+    """The interpreter of the peers' environment, which is made where it is not there yet."""
+    folder = _cache() / "peers"  # a folder of its own: what is in the way there is removed
+    found = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = folder / "installed"
+    if not stamp.exists() or stamp.read_text() != _fingerprint():
+        _install(folder, found)
+        stamp.write_text(_fingerprint())
+    return found
+
+
+def _cache() -> Path:
+    """`BOT_BENCH_ENV`, or a folder for temporary files that nobody else can have made ready for us."""
+    if chosen := os.environ.get(FOLDER):
+        return Path(chosen).absolute()
+    folder = Path(gettempdir()) / f"seedream-bench-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise NoPeers(f"{folder} belongs to somebody else; set {FOLDER} to a folder of your own")
+    return folder
+
+
+def _fingerprint() -> str:
+    return hashlib.sha256(WANTED.read_bytes() + sys.version.encode()).hexdigest()
+
+
+def _install(folder: Path, found: Path) -> None:
+    print(f"installing the peers into {folder} …", file=sys.stderr, flush=True)
+    if uv := shutil.which("uv"):
+        _step(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
+        _step(uv, "pip", "install", "--quiet", "--python", str(found), "--requirement", str(WANTED))
+    else:
+        _step(sys.executable, "-m", "venv", "--clear", str(folder))
+        _step(str(found), "-m", "pip", "install", "--quiet", "--requirement", str(WANTED))
+
+
+def _step(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoPeers(f"the peers cannot be installed: {done.stderr.strip()[-500:]}")

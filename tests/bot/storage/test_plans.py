@@ -1,0 +1,69 @@
+"""What is asked again and again must not read a whole table, however long the bot has been in use."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.generation import inbox, outbox, queue, settling
+from bot.generation.queue import Capacity
+from bot.storage.connection import Connection, Row
+from bot.storage.database import Database
+
+LONG_AGO, NOW = 1, 10**15
+
+
+class Explained:
+    """A connection that asks for the plan of every statement before it runs it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.whole_tables: list[str] = []
+
+    def _explain(self, sql: str, values: dict[str, Any]) -> None:
+        for step in self._connection.rows(f"EXPLAIN QUERY PLAN {sql}", **values):
+            # `rates` has one row for each provider.
+            if str(step["detail"]).startswith("SCAN ") and step["detail"] != "SCAN rates":
+                self.whole_tables.append(f"{step['detail']}: {sql}")
+
+    def execute(self, sql: str, /, **values: Any) -> int:
+        self._explain(sql, values)
+        return self._connection.execute(sql, **values)
+
+    def execute_many(self, sql: str, rows: Any, /) -> None:
+        self._connection.execute_many(sql, rows)
+
+    def rows(self, sql: str, /, **values: Any) -> list[Row]:
+        self._explain(sql, values)
+        return self._connection.rows(sql, **values)
+
+    def row(self, sql: str, /, **values: Any) -> Row | None:
+        self._explain(sql, values)
+        return self._connection.row(sql, **values)
+
+
+WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda connection: outbox.due(connection, NOW),
+        lambda connection: outbox.claim(connection, "g:0"),
+        lambda connection: outbox.standing(connection, "g"),
+        lambda connection: outbox.quoted(connection, "web", "m"),
+        lambda connection: outbox.kept(connection, "p"),
+        lambda connection: queue.admit(connection, "me", NOW, 16, WIDE),
+        lambda connection: queue.places(connection),
+        lambda connection: settling.resolve_unknown(connection, LONG_AGO, NOW, charge=True),
+        lambda connection: inbox.still_open(connection),
+    ],
+    ids=["due", "claim", "standing", "quoted", "kept", "admit", "places", "resolve unknown", "still open"],
+)
+async def test_it_reads_no_whole_table(database: Database, step: Callable[[Connection], object]) -> None:
+    def explain(connection: Connection) -> list[str]:
+        explained = Explained(connection)
+        step(explained)
+        return explained.whole_tables
+
+    assert await database.transaction(explain) == []

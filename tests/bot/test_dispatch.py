@@ -1,0 +1,473 @@
+"""The door: what an asking means, once whatever is sent twice, and an answer whatever goes wrong."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import structlog
+
+from bot.chat import Attachment, Button, CannotPost, Place, Quoted, Reply, Tone
+from bot.command import Command, CommandTable
+from bot.commands.looking import Nothing
+from bot.dispatch import Dispatcher
+from bot.errors import PictureError
+from bot.generation import inbox
+from bot.generation.accepting import Accepted
+from bot.generation.record import Generation
+from bot.i18n import text
+from bot.request import Mode
+from tests.bot.generation.core import PICTURE, Core, working
+from tests.fakes import attached, painted
+
+
+async def made(core: Core, line: str = "/imagine a red fox", **more: Any) -> Generation:
+    """Ask for something and get the generation that it became."""
+    reply = await core.answer(line, **more)
+    assert reply.state == "settled", reply
+    return await core.load(reply.generation)
+
+
+def message_of(core: Core, generation: str) -> str:
+    """The platform's id of the message in which a generation stands."""
+    return core.adapter.messages[f"{generation}:0"]
+
+
+async def open_rows(core: Core) -> list[str]:
+    return [row["id"] for row in await core.database.read(inbox.still_open)]
+
+
+# --- words
+
+
+async def test_plain_words_draw(running: Core) -> None:
+    generation = await made(running, "a red fox in the snow")
+
+    assert (generation.request.mode, generation.request.prompt) == (Mode.IMAGINE, "a red fox in the snow")
+    assert generation.parent == ""
+
+
+async def test_words_in_reply_to_a_picture_change_it(running: Core) -> None:
+    first = await made(running)
+    edited = await made(running, "make it night", quoted=Quoted(message_id=message_of(running, first.id)))
+
+    assert (edited.request.mode, edited.request.prompt) == (Mode.EDIT, "make it night")
+    assert (edited.parent, edited.parent_index) == (first.id, 0)
+    assert len(edited.request.references) == 1
+
+
+async def test_words_with_a_picture_change_it(running: Core) -> None:
+    edited = await made(running, "make it night", attachments=(attached(painted("sent")),))
+
+    assert edited.request.mode is Mode.EDIT
+    assert edited.parent == ""
+
+
+async def test_words_in_reply_to_somebodys_picture_change_that(running: Core) -> None:
+    quoted = Quoted(message_id="foreign", attachments=(attached(painted("theirs")),))
+    edited = await made(running, "make it night", quoted=quoted)
+
+    assert edited.request.mode is Mode.EDIT
+    assert running.blobs.stored[edited.request.references[0].blob] == painted("theirs")
+
+
+async def test_a_reply_to_several_pictures_means_the_first_and_offers_the_others(running: Core) -> None:
+    first = await made(running, "/imagine a red fox --count 3")
+    edited = await made(running, "make it night", quoted=Quoted(message_id=message_of(running, first.id)))
+
+    assert (edited.parent_index, edited.others) == (0, (1, 2))
+    shown = running.adapter.replies(edited.id)[-1]
+    instead = [button for button in shown.buttons if button.command == "instead"]
+    assert [button.index for button in instead] == [1, 2]
+    other = await made(running, press=instead[1].id)
+    assert (other.parent, other.parent_index, other.request.prompt) == (first.id, 2, "make it night")
+
+
+async def test_a_handle_before_the_words_chooses_the_picture(running: Core) -> None:
+    first = await made(running, "/imagine a red fox --count 3")
+    for line in (f"{first.id}:2 make it night", f"#{first.id}:2 /edit make it night"):
+        edited = await made(running, line)
+        assert (edited.parent, edited.parent_index, edited.others) == (first.id, 2, ())
+        assert edited.request.prompt == "make it night"
+
+
+async def test_eight_letters_that_are_no_id_are_words(running: Core) -> None:
+    drawn = await made(running, "cabbages and kings")
+
+    assert drawn.request.prompt == "cabbages and kings"
+
+
+@pytest.mark.parametrize(
+    ("line", "mode"),
+    [
+        ("/vary", Mode.EDIT),
+        ("/vary greener", Mode.EDIT),
+        ("/series a day --count 2", Mode.SERIES),
+        ("/变化", Mode.EDIT),
+    ],
+)
+async def test_a_reply_may_be_a_command_and_the_picture_is_its_first_reference(
+    running: Core, line: str, mode: Mode
+) -> None:
+    first = await made(running)
+    made_of_it = await made(running, line, quoted=Quoted(message_id=message_of(running, first.id)))
+
+    assert made_of_it.request.mode is mode
+    assert made_of_it.parent == first.id
+
+
+async def test_in_a_reply_the_quoted_picture_stands_before_the_attached_ones(running: Core) -> None:
+    first = await made(running)
+    quoted = Quoted(message_id=message_of(running, first.id))
+    blended = await made(running, "/blend both", quoted=quoted, attachments=(attached(painted("second")),))
+
+    stored = [running.blobs.stored[each.blob] for each in blended.request.references]
+    assert len(stored) == 2
+    assert stored[1] == painted("second")
+
+
+async def refused(core: Core, line: str = "", **more: Any) -> str:
+    """Ask for something that is refused: privately, with nothing held and the row closed. Returns the words."""
+    before = await core.spent(by=more.get("by", "bob"))
+    reply = await core.answer(line, **more)
+    assert (reply.tone, reply.private, reply.state) == (Tone.REFUSAL, True, ""), reply
+    assert await core.spent(by=more.get("by", "bob")) == before
+    assert await open_rows(core) == []
+    return str(reply.text)
+
+
+async def test_a_reply_to_a_message_without_a_picture_is_refused(running: Core) -> None:
+    said = await refused(running, "make it night", quoted=Quoted(message_id="small talk"))
+
+    assert "no picture" in said
+
+
+async def test_a_reply_to_something_that_failed_is_refused(running: Core) -> None:
+    running.provider.scripts.append((RuntimeError("a bug"),))
+    failed = await running.answer("/imagine a fox")
+    quoted = Quoted(message_id=message_of(running, failed.generation))
+
+    assert "no picture" in await refused(running, "make it night", quoted=quoted)
+
+
+@pytest.mark.parametrize("line", ["", "   ", "\n"])
+async def test_nothing_at_all_is_refused_with_a_hint(running: Core, line: str) -> None:
+    assert "/help" in await refused(running, line)
+
+
+# --- buttons
+
+
+def buttons(reply: Reply) -> dict[str, Button]:
+    return {button.command: button for button in reply.buttons}
+
+
+async def test_every_button_under_a_result_does_something(running: Core) -> None:
+    first = await made(running)
+    under = buttons(running.adapter.replies(first.id)[-1])
+    assert set(under) == {"again", "vary", "edit", "upscale", "details", "delete"}
+
+    for command in ("again", "vary", "upscale"):
+        assert (await running.answer(press=under[command].id)).state == "settled"
+    edited = await running.answer(press=under["edit"].id, values={"prompt": "make it night"})
+    assert (await running.load(edited.generation)).request.prompt == "make it night"
+    details = await running.answer(press=under["details"].id)
+    assert any(first.id in str(label) for label, _ in details.rows)
+    for button in details.buttons:
+        assert (await running.answer(press=button.id)).state == "settled"
+    assert "deleted" in str((await running.answer(press=under["delete"].id)).text)
+
+
+async def test_buttons_go_on_working_after_a_restart(core: Core) -> None:
+    async with working(core):
+        first = await made(core)
+        under = buttons(core.adapter.replies(first.id)[-1])
+    later = Core(database=core.database, folder=core.folder, blobs=core.blobs, numbers=core.numbers)
+
+    async with working(later):
+        assert (await later.answer(press=under["vary"].id)).state == "settled"
+
+
+async def test_edit_without_words_asks_for_them(running: Core) -> None:
+    first = await made(running)
+
+    assert await refused(running, press=f"edit:{first.id}:0")
+
+
+async def test_a_picture_that_is_large_already_cannot_grow(running: Core) -> None:
+    running.provider.side = 4096
+    first = await made(running)
+
+    assert "upscale" not in buttons(running.adapter.replies(first.id)[-1])
+
+
+FORGED = [
+    "nonsense",
+    "again",
+    "again:",
+    "again::0",
+    "nonsense:{id}:0",
+    "again:' OR '1'='1:0",
+    "delete:x'; DROP TABLE generations; --:0",
+    "show:zzzzzzzz:0",
+    "vary:{id}:-1",
+    "vary:{id}:7",
+    "vary:{id}:" + "9" * 5000,
+    "vary:{id}:99999999999999999999",
+    "vary:{id}:0x1",
+    "vary:{id}:²",
+    "upscale:{id}:4",
+    "instead:{id}:0",
+    "go:{id}:0",
+    "decline:{id}:0",
+    "cancel:{id}:0",
+    "imagine:{id}:0",
+    "__class__:{id}:0",
+    "again:" + "k" * 3000 + ":0",
+]
+
+
+@pytest.mark.parametrize("press", FORGED, ids=lambda press: press[:40])
+async def test_a_forged_button_is_refused_in_words(running: Core, press: str) -> None:
+    first = await made(running)
+
+    said = await refused(running, press=press.replace("{id}", first.id))
+    assert len(said) < 400
+    assert len(running.provider.asked) == 1
+    assert (await running.load(first.id)).state == "settled"
+
+
+@pytest.mark.parametrize("command", ["again", "vary", "edit", "upscale", "details", "show", "delete", "cancel"])
+async def test_what_was_made_privately_exists_for_nobody_else(running: Core, command: str) -> None:
+    first = await made(running, "/imagine canary-words --private")
+    more = {"press": f"{command}:{first.id}:0", "values": {"prompt": "words"}, "by": "eve"}
+
+    said = await refused(running, **more)
+    assert "canary" not in said
+    assert (await running.load(first.id)).deleted is False
+
+
+@pytest.mark.parametrize("line", ["{id} make it night", "{id}:0 /vary", "/vary --id {id}", "/again {id}", "/show {id}"])
+async def test_nor_does_its_id_open_it(running: Core, line: str) -> None:
+    first = await made(running, "/imagine canary-words --private")
+
+    assert "canary" not in await refused(running, line.replace("{id}", first.id), by="eve")
+    assert len(running.provider.asked) == 1
+
+
+async def test_the_words_of_a_private_edit_stay_private(running: Core) -> None:
+    several = await made(running, "/imagine a fox --count 2")
+    secret = await made(
+        running, "/edit canary-words --private", quoted=Quoted(message_id=message_of(running, several.id))
+    )
+    assert secret.others == (1,)
+
+    await refused(running, press=f"instead:{secret.id}:1", by="eve")
+
+
+async def test_an_admin_may_look_at_what_is_private(running: Core) -> None:
+    first = await made(running, "/imagine a fox --private")
+
+    assert (await running.answer(press=f"show:{first.id}:0", by="root", admin=True)).pictures
+
+
+@pytest.mark.parametrize("command", ["again", "vary", "edit", "upscale", "details", "show"])
+async def test_what_was_deleted_is_gone_for_every_button(running: Core, command: str) -> None:
+    first = await made(running)
+    await running.answer(press=f"delete:{first.id}:0")
+
+    assert "deleted" in await refused(running, press=f"{command}:{first.id}:0", values={"prompt": "words"})
+
+
+@pytest.mark.parametrize("command", ["vary", "edit", "upscale"])
+async def test_what_was_cleaned_up_says_so(running: Core, command: str) -> None:
+    first = await made(running)
+    await running.database.transaction(lambda connection: connection.execute("UPDATE images SET state='cleaned'"))
+
+    assert "cleaned" in await refused(running, press=f"{command}:{first.id}:0", values={"prompt": "words"})
+    assert (await running.answer(press=f"again:{first.id}:0")).state == "settled"
+
+
+# --- twice, and after a crash
+
+
+async def test_a_repeated_event_is_answered_once(running: Core) -> None:
+    invocation = running.invocation("/imagine a fox", id="twice")
+    assert await running.dispatcher.accept(invocation, {"event": "twice"})
+    first = await running.dispatcher.outcome("twice")
+
+    assert isinstance(first, Accepted)
+    assert not await running.dispatcher.accept(invocation, {"event": "twice"})
+    await running.delivery.end_of(first.generation)
+    assert running.provider.paid == 1
+
+
+async def test_repeats_at_the_same_moment_are_one(running: Core) -> None:
+    invocation = running.invocation("/imagine a fox", id="twice")
+    new = await asyncio.gather(*(running.dispatcher.accept(invocation, {"event": "twice"}) for _ in range(20)))
+    outcomes = await asyncio.gather(*(running.dispatcher.outcome("twice") for _ in range(5)))
+
+    assert new.count(True) == 1
+    accepted = next(each for each in outcomes if isinstance(each, Accepted))
+    await running.delivery.end_of(accepted.generation)
+    rows = await running.database.fetch("SELECT count(*) AS n FROM generations")
+    assert (rows[0]["n"], running.provider.paid) == (1, 1)
+    assert (await running.spent())["usd"] == (PICTURE, 0)
+
+
+async def test_dispatched_twice_it_is_still_one_generation(running: Core) -> None:
+    invocation = running.invocation("/imagine a fox", id="twice")
+    await running.database.transaction(inbox.receive, "twice", "fake", {}, running.at)
+    answers = await asyncio.gather(*(running.dispatcher.dispatch(invocation) for _ in range(5)))
+
+    assert sum(isinstance(each, Accepted) for each in answers) == 1
+    assert sum(each is None for each in answers) == 4
+
+
+async def test_what_was_acknowledged_but_not_answered_is_answered_at_the_next_start(core: Core) -> None:
+    for name, line in (("event-a", "/imagine a fox"), ("event-b", "/quota")):
+        core.adapter.events[name] = core.invocation(line, id=name)
+        await core.database.transaction(inbox.receive, name, "fake", {"event": name}, core.at)
+    async with working(core):
+        assert await core.dispatcher.replay() == 2
+        await core.dispatcher.outcome("event-a")
+        await core.dispatcher.outcome("event-b")
+        await core.adapter.until(lambda: any(post.reply.state == "settled" for post in core.adapter.shown))
+        assert await open_rows(core) == []
+
+    assert "event-b" in {post.key for post in core.adapter.shown}
+    assert core.provider.paid == 1
+
+
+async def test_an_event_that_is_gone_is_closed_at_the_start(running: Core) -> None:
+    await running.database.transaction(inbox.receive, "gone", "fake", {"event": "gone"}, running.at)
+    await running.dispatcher.replay()
+
+    assert await open_rows(running) == []
+
+
+async def test_an_event_that_is_too_old_is_answered_with_a_word(running: Core) -> None:
+    running.adapter.events["old"] = running.invocation("/imagine a fox", id="old")
+    await running.database.transaction(inbox.receive, "old", "fake", {"event": "old"}, running.at)
+    running.clock.now += inbox.TOO_OLD + timedelta(seconds=1)
+    await running.dispatcher.replay()
+    await running.dispatcher.outcome("old")
+
+    assert [(post.key, post.reply.tone) for post in running.adapter.shown] == [("old", Tone.REFUSAL)]
+    assert await open_rows(running) == []
+    assert running.provider.paid == 0
+
+
+async def test_an_event_of_a_platform_that_is_switched_off_waits_for_it(running: Core) -> None:
+    await running.database.transaction(inbox.receive, "event", "elsewhere", {"event": "event"}, running.at)
+    await running.dispatcher.replay()
+
+    assert await open_rows(running) == ["event"]
+
+
+async def test_an_answer_stands_under_the_events_key(running: Core) -> None:
+    await running.answer("/quota", id="event-q")
+
+    assert [post.key for post in running.adapter.shown] == ["event-q"]
+
+
+async def test_an_answer_that_cannot_be_posted_closes_its_row_all_the_same(running: Core) -> None:
+    running.adapter.refuses = lambda post: CannotPost("gone", final=True)
+    await running.answer("/quota")
+
+    assert await open_rows(running) == []
+
+
+# --- what goes wrong, and in which language it is said
+
+
+def broken_door(core: Core, error: Exception) -> Dispatcher:
+    """A door behind which the only command fails."""
+
+    async def fail(request: object, asking: object) -> None:
+        raise error
+
+    table = CommandTable([Command(name="fail", summary=text("Fails"), request=Nothing, handle=fail)])
+    return replace(core.dispatcher, table=table)
+
+
+async def test_the_unforeseen_becomes_a_number_that_the_log_has_too(
+    core: Core, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with core.delivery, broken_door(core, RuntimeError("a bug")) as door:
+        await core.database.transaction(inbox.receive, "e", "fake", {}, core.at)
+        with structlog.testing.capture_logs() as lines:
+            answer = await door.dispatch(core.invocation("/fail", id="e"))
+
+    assert isinstance(answer, Reply)
+    number = answer.text.values["number"]
+    assert (answer.tone, answer.private, answer.state) == (Tone.REFUSAL, True, "failed")
+    assert number in str(answer.text)
+    (failed,) = [line for line in lines if line["event"] == "failed"]
+    assert failed["reference"] == number
+    assert "a bug" not in str(answer.text)
+    assert await open_rows(core) == []
+
+
+async def test_two_of_the_unforeseen_have_two_numbers(core: Core) -> None:
+    async with core.delivery, broken_door(core, KeyError("x")) as door:
+        answers = [await door.dispatch(core.invocation("/fail")) for _ in range(2)]
+
+    assert len({each.text.values["number"] for each in answers if isinstance(each, Reply)}) == 2
+
+
+async def test_the_log_never_has_the_words(running: Core, capsys: pytest.CaptureFixture[str]) -> None:
+    running.provider.scripts.append((RuntimeError("a bug"),))
+    for line in ("/imagine canary-one", "/imagine canary-two --size 9K", "canary-three", "/nonsense canary-four"):
+        await running.answer(line)
+    await running.answer("/edit canary-five", attachments=(unreadable(),))
+
+    logged = capsys.readouterr()
+    assert "refused" in logged.out
+    assert "canary" not in logged.out + logged.err
+
+
+def unreadable() -> Attachment:
+    async def read() -> AsyncIterator[bytes]:
+        raise PictureError(text("The file is gone."))
+        yield b""
+
+    return Attachment(name="canary-name.png", read=read)
+
+
+async def test_answers_are_in_the_language_of_the_platform_until_one_is_chosen(running: Core) -> None:
+    assert (await running.answer("/quota", by="li", language="zh-TW")).language == "zh-CN"
+    assert (await running.answer("/quota", by="li", language="fr")).language == "en"
+    await running.answer("/settings --language zh-CN", by="li", language="en")
+
+    assert (await running.answer("/quota", by="li", language="en")).language == "zh-CN"
+    assert (await running.answer("/nonsense", by="li", language="en")).language == "zh-CN"
+    drawn = await running.answer("/imagine 狐狸", by="li", language="en")
+    assert drawn.language == "zh-CN"
+
+
+async def test_a_place_that_is_private_makes_everything_there_private(running: Core) -> None:
+    drawn = await made(running, "/imagine a fox", place=Place(adapter="fake", data={"room": "direct"}, private=True))
+
+    assert drawn.private
+    assert running.adapter.replies(drawn.id)[-1].private
+
+
+async def test_leaving_the_door_waits_for_what_is_being_answered(core: Core) -> None:
+    async with core.delivery, core.dispatcher:
+        core.adapter.open.clear()
+        await core.dispatcher.accept(core.invocation("/quota", id="slow"), {"event": "slow"})
+        await core.adapter.until(lambda: core.adapter.calls)
+        asyncio.get_running_loop().call_soon(core.adapter.open.set)
+
+    assert await open_rows(core) == []
+
+
+async def test_the_raw_event_is_kept_only_until_it_is_dealt_with(running: Core) -> None:
+    await running.answer("/quota", id="event-q")
+    rows = await running.database.fetch("SELECT raw FROM inbox")
+
+    assert [json.loads(row["raw"]) for row in rows] == [{}]

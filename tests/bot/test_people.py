@@ -1,0 +1,52 @@
+"""The person behind an actor, and what they chose."""
+
+import asyncio
+
+from bot import people
+from bot.chat import Actor
+from bot.storage.database import Database
+
+
+def actor(user: str = "u1", *, adapter: str = "fake", space: str = "team", name: str = "bob") -> Actor:
+    return Actor(adapter=adapter, user=user, name=name, space=space)
+
+
+async def test_the_same_actor_is_the_same_person(database: Database) -> None:
+    first = await database.transaction(people.find, actor(), 1)
+    again = await database.transaction(people.find, actor(name="Bobby", space="other"), 2)
+
+    assert again.id == first.id
+    assert (again.name, again.space) == ("Bobby", "fake/other")
+
+
+async def test_two_who_come_first_at_the_same_moment_are_one_person(database: Database) -> None:
+    found = await asyncio.gather(*(database.transaction(people.find, actor(), 1) for _ in range(50)))
+
+    assert len({each.id for each in found}) == 1
+    assert len(await database.fetch("SELECT id FROM people")) == 1
+
+
+async def test_the_same_name_elsewhere_is_somebody_else(database: Database) -> None:
+    found = [
+        await database.transaction(people.find, who, 1) for who in (actor(), actor("u2"), actor(adapter="elsewhere"))
+    ]
+
+    assert len({each.id for each in found}) == 3
+
+
+async def test_an_admin_is_whom_the_platform_calls_one_today(database: Database) -> None:
+    admin = Actor(adapter="fake", user="u1", name="bob", space="team", admin=True)
+
+    assert (await database.transaction(people.find, admin, 1)).admin
+    assert not (await database.transaction(people.find, actor(), 2)).admin
+
+
+async def test_settings_are_changed_one_by_one_and_taken_back(database: Database) -> None:
+    person = await database.transaction(people.find, actor(), 1)
+
+    assert await database.transaction(people.change_settings, person.id, {"size": "4K", "language": "zh-CN"})
+    now = await database.transaction(people.change_settings, person.id, {"size": "", "model": "seedream-4"})
+    assert now == {"language": "zh-CN", "model": "seedream-4"}
+    found = await database.transaction(people.find, actor(), 1)
+    assert found.settings == now
+    assert found.language == "zh-CN"

@@ -1,0 +1,43 @@
+"""What tests everywhere need: a database of the newest schema, made once and copied for each test."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import structlog
+
+from bot.storage.database import Database
+from bot.storage.schema import migrate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Lines as machines read them: drawing a traceback for people takes longer than most tests."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "bot.db"
+    migrate(file)
+    return file
+
+
+@pytest.fixture
+def database_file(migrated: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(migrated, tmp_path / "bot.db"))
+
+
+@pytest_asyncio.fixture
+async def database(database_file: Path) -> AsyncIterator[Database]:
+    async with Database(database_file) as database:
+        yield database

@@ -1,0 +1,260 @@
+"""The benchmarks' own parts, and that each benchmark runs: what it finds is not asserted here, only that it looks."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import books, memory, paid, peers, posting, start
+from bench.__main__ import BENCHMARKS, main
+from bench.fresh import RunFailed, alternating, environment, fresh, median, served
+from bench.options import Options
+from bench.report import Report, Target, shown, table
+from bench.runs.meter import measured, percentiles
+from bench.runs.replay import recorded
+
+TREE = Path(__file__).resolve().parents[1]
+QUICK = Options(runs=1, quick=True)
+
+
+def sides(report: Report) -> set[str]:
+    return {row["side"] for row in report.rows}
+
+
+def wheel(folder: Path) -> Path:
+    """The smallest package that there is, so that nothing has to be fetched."""
+    file = folder / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        archive.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.dist-info/RECORD", "")
+    return file
+
+
+def imports(python: Path, module: str) -> bool:
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "met"),
+    [
+        (Target(what="x", found=1.0, most=1.0), True),
+        (Target(what="x", found=1.01, most=1.0), False),
+        (Target(what="x", found=10.0, least=10.0), True),
+        (Target(what="x", found=9.9, least=10.0), False),
+        (Target(what="x", found=0.9, most=1.0, least=1.0), False),
+    ],
+)
+def test_a_target_is_met_at_its_bound_and_missed_beyond(target: Target, met: bool) -> None:
+    assert target.met is met
+    assert str(target).startswith("met" if met else "MISSED")
+
+
+def test_a_table_has_every_column_once_and_an_empty_cell_where_a_side_has_no_figure() -> None:
+    lines = table([{"side": "a", "s": 1.5}, {"side": "bb", "MiB": 12.0}])
+
+    assert lines[0].split() == ["side", "s", "MiB"]
+    assert lines[2].split() == ["a", "1.50"]
+    assert lines[3].split() == ["bb", "12.0"]
+
+
+def test_figures_are_shown_with_three_digits_that_count() -> None:
+    assert [shown(value) for value in (0.1234, 1.234, 12.34, 1234.5, 7, "x")] == [
+        "0.123",
+        "1.23",
+        "12.3",
+        "1,234",
+        "7",
+        "x",
+    ]
+
+
+def test_a_report_says_the_same_to_programs() -> None:
+    report = Report(name="B0", title="nothing", rows=[{"side": "a"}], targets=[Target(what="x", found=2.0, most=1.0)])
+
+    found = json.loads(json.dumps(report.to_json()))
+
+    assert found["rows"] == [{"side": "a"}]
+    assert found["targets"][0]["met"] is False
+
+
+def test_sides_are_measured_in_turns() -> None:
+    order: list[str] = []
+
+    def side(name: str) -> dict[str, Any]:
+        order.append(name)
+        return {"wall": len(order)}
+
+    found = alternating({"a": lambda: side("a"), "b": lambda: side("b")}, 3)
+
+    assert order == ["a", "b"] * 3
+    assert median(found["b"], "wall") == 4
+
+
+def test_percentiles_are_of_what_was_measured() -> None:
+    found = percentiles([number / 1000 for number in range(1, 101)])
+
+    assert (round(found["p50"]), round(found["p99"]), round(found["max"])) == (51, 100, 100)
+
+
+def test_memory_that_was_given_back_still_counts_as_the_peak() -> None:
+    with measured() as found:
+        block = bytearray(os.urandom(1)) * (64 * 2**20)
+        del block
+
+    assert found["above_mib"] > 60
+    assert found["cpu"] > 0
+
+
+def test_a_measured_process_inherits_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_PROVIDERS", '["modelark"]')
+    monkeypatch.setenv("BOT_BENCH_ENV", "somewhere")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+    found = environment()
+
+    assert not [name for name in found if name.startswith("BOT_")]
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert found["PYTHONPATH"] == str(TREE)
+
+
+def test_a_process_that_fails_says_why() -> None:
+    with pytest.raises(RunFailed, match="No module named"):
+        fresh("nothing_of_this_name")
+
+
+def test_peers_are_pinned_and_no_dependency_of_the_product_is_made_of_them() -> None:
+    wanted = [line for line in peers.WANTED.read_text().splitlines() if line and not line.startswith("#")]
+
+    assert all("==" in line for line in wanted)
+    assert {line.partition("==")[0] for line in wanted} >= {"openai", "lark-oapi", "discord.py", "aiosqlite"}
+
+
+def test_the_peers_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(peers.FOLDER, str(tmp_path))
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text(f"tiny @ {wheel(tmp_path).as_uri()}\n")
+    monkeypatch.setattr(peers, "WANTED", wanted)
+    first = peers.python()
+    made = first.lstat().st_mtime_ns
+
+    assert peers.python() == first
+    assert first.lstat().st_mtime_ns == made
+    assert imports(first, "tiny")
+    assert not imports(first, "pydantic")
+
+
+def test_peers_that_cannot_be_installed_end_it_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(peers.FOLDER, str(tmp_path / "env"))
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_text("seedream-bot @ file:///nowhere/at/all\n")
+    monkeypatch.setattr(peers, "WANTED", wrong)
+
+    assert main(["B2"]) == 2
+    assert "the peers cannot be installed" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_answers_hold_the_picture_and_wait_for_all(tmp_path: Path) -> None:
+    from bench.runs.pictures import noise
+
+    noise(30_000, tmp_path / "picture.png")
+    with served("answers", picture=str(tmp_path / "picture.png"), together=3) as base_url:
+        found = fresh("memory_ours", base_url=base_url, count=3)
+
+    assert found["settled"] == 3
+    assert math.isclose(found["posted_mb"] * 1e6, 3 * (tmp_path / "picture.png").stat().st_size, rel_tol=0.05)
+
+
+def test_recorded_statements_are_the_products_and_run_elsewhere(tmp_path: Path) -> None:
+    from bot.storage.database import PRAGMAS
+
+    fresh("books_recording", folder=str(tmp_path), persons=4)
+    phases = recorded(str(tmp_path))
+    replayed = fresh("books_aiosqlite", folder=str(tmp_path), pragmas=PRAGMAS)
+    limit = fresh("books_limit", folder=str(tmp_path), pragmas=PRAGMAS, batch=2)
+
+    assert [len(phases[name]) for name in ("accept", "settle")] == [4, 4]
+    assert any("INSERT INTO holds" in sql for _, sql, _ in phases["accept"][0][1])
+    assert replayed["settled"] == limit["settled"] == 4
+
+
+@pytest.mark.slow
+def test_one_action_is_paid_for_once_whatever_goes_wrong() -> None:
+    report = paid.run(QUICK)
+
+    assert {row["fault"] for row in report.rows} == set(paid.FAULTS)
+    assert [row["submissions/action"] for row in report.rows] == [1.0] * len(paid.FAULTS)
+    assert all(row["ended as"] == "unknown" for row in report.rows)
+
+
+@pytest.mark.slow
+def test_the_way_to_a_postable_file_runs_beside_its_limit() -> None:
+    report = posting.run(QUICK)
+
+    assert sides(report) == {"seedream-bot", "bare pyvips"}
+    assert "fit" in report.notes[0]
+
+
+@pytest.mark.slow
+def test_many_answers_at_once_are_all_posted() -> None:
+    report = memory.run(QUICK)
+
+    assert [row["answers posted"] for row in report.rows] == [3]
+
+
+@pytest.mark.slow
+def test_books_are_kept_and_balance_on_every_side() -> None:
+    report = books.run(QUICK)
+
+    assert sides(report) == {"seedream-bot", books.PEER, books.LIMIT}
+
+
+def test_a_run_that_lost_something_has_measured_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def losing(*_: Any, **__: Any) -> dict[str, Any]:
+        return {"settled": 19, "actions": 20, "wrong": 0, "transactions": 4, "statements": 1}
+
+    monkeypatch.setattr(books, "fresh", losing)
+
+    with pytest.raises(RuntimeError, match="19 of 20 settled"):
+        books.run(QUICK)
+
+
+@pytest.mark.slow
+def test_the_first_page_comes_and_the_process_comes_to_rest() -> None:
+    report = start.run(QUICK)
+
+    assert sides(report) == {"seedream-bot"}
+    assert report.rows[0]["idle MiB"] > 0
+
+
+def test_a_demonstration_that_ends_is_not_waited_for(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"], cwd=tmp_path)
+
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        start._first_page(process, 1)
+
+
+def test_a_missed_target_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def missed(_: Options) -> Report:
+        return Report(name="B8", title="x", rows=[{"side": "a"}], targets=[Target(what="x", found=2.0, most=1.0)])
+
+    monkeypatch.setitem(BENCHMARKS, "B8", missed)
+
+    assert main(["b8", "--no-peers", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["benchmarks"][0]["name"] == "B8"
+
+
+def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["B99"])
+    assert "B99" in capsys.readouterr().err
