@@ -1,10 +1,11 @@
 """What the buttons under a picture do. A button carries ids only; the presser's own rights and quota count."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bot.asking import Answer, Asking, Presses, Quote
 from bot.catalogue.sizes import closest_ratio, resolve, top_tier
-from bot.chat import Reply, Tone
+from bot.chat import Attachment, Reply, Tone
 from bot.command import Command, Kind, option
 from bot.commands.details import details
 from bot.commands.drawing import Drawing, Wanted, visible
@@ -12,7 +13,7 @@ from bot.errors import NotThere, UsageError
 from bot.generation.record import Generation
 from bot.generation.states import State
 from bot.i18n import text
-from bot.request import ImageRequest, Mode
+from bot.request import Mode
 from bot.storage.database import Database
 
 
@@ -96,8 +97,15 @@ class Buttons:
     async def instead(self, asking: Asking, generation: Generation, index: int) -> Answer:
         """The same words for another picture of the message that was replied to."""
         visible(asking, generation)
-        parent = await self.drawing.service.load(generation.parent)
-        return await self._from_picture(asking, parent, index, generation.request.prompt)
+        meant = next((each for each in generation.others if each.index == index), None)
+        if meant is None:
+            raise UsageError(text("There is no such picture in the message that was replied to."))
+        if meant.generation:
+            parent = await self.drawing.service.load(meant.generation)
+            return await self._from_picture(asking, parent, index, generation.request.prompt)
+        wanted = _wanted(generation, generation.request.prompt)
+        picture = Attachment(name=generation.id, read=partial(self.drawing.blobs.read, meant.blob), size=meant.size)
+        return await self.drawing.draw(asking, wanted, Quote(attachments=(picture,)))
 
     async def upscale(self, asking: Asking, generation: Generation, index: int) -> Answer:
         """The picture again at the model's top size, with itself as the reference."""
@@ -124,17 +132,7 @@ class Buttons:
         self, asking: Asking, generation: Generation, index: int | None, words: str, *, size: str = ""
     ) -> Answer:
         visible(asking, generation)
-        request: ImageRequest = generation.request
-        wanted = Wanted(
-            mode=Mode.EDIT,
-            prompt=words,
-            model=request.model,
-            size=size,
-            format=request.format,
-            watermark=request.watermark,
-            private=generation.private,
-            needs=1,
-        )
+        wanted = replace(_wanted(generation, words), size=size)
         return await self.drawing.draw(asking, wanted, Quote(generation=generation, index=index))
 
     async def _meant(self, asking: Asking, handle: str) -> tuple[Generation, int | None]:
@@ -148,3 +146,17 @@ class Buttons:
 
     async def _stored(self, blob: str) -> bool:
         return bool(await self.database.fetch("SELECT 1 FROM blobs WHERE key=:key", key=blob))
+
+
+def _wanted(generation: Generation, words: str) -> Wanted:
+    """The same choices as before, for one picture that is changed."""
+    request = generation.request
+    return Wanted(
+        mode=Mode.EDIT,
+        prompt=words,
+        model=request.model,
+        format=request.format,
+        watermark=request.watermark,
+        private=generation.private,
+        needs=1,
+    )

@@ -1,6 +1,7 @@
 """What every command that makes pictures shares: from options and pictures to an accepted generation."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from bot.catalogue import Catalogue, InputLimits, Model
 from bot.catalogue.sizes import price, resolve, sides
 from bot.chat import Attachment
 from bot.clock import micros
-from bot.errors import NotAllowed, NotThere, UsageError
+from bot.errors import NotAllowed, NotThere, PictureError, UsageError
 from bot.generation import settling
 from bot.generation.accepting import Accepted, Draft
 from bot.generation.record import Generation
@@ -23,6 +24,8 @@ from bot.storage.database import Database
 
 # No provider states a hard limit; nobody means more, and it keeps a pasted book out of the request.
 MOST_PROMPT = 4000
+# Of a message with many pictures so many can be chosen from; each is a button.
+MOST_OTHERS = 5
 
 
 class Normaliser(Protocol):
@@ -88,9 +91,8 @@ class Drawing:
         await self.service.check_room()
         references, notes = await self._read(sources, model)
         request = replace(request, references=references)
-        others: tuple[int, ...] = ()
-        if quote and quote.generation and quote.index is None and wanted.mode is Mode.EDIT:
-            others = tuple(image.index for image in quote.generation.images if image.state == "made")[1:]
+        unsure = quote is not None and quote.index is None and wanted.mode is Mode.EDIT
+        others = await self._others(quote, model) if quote and unsure else ()
         return await self.accept(
             asking, request, model, notes=notes, private=self._private(asking, wanted), others=others
         )
@@ -103,7 +105,7 @@ class Drawing:
         *,
         notes: tuple[Text, ...] = (),
         private: bool = False,
-        others: tuple[int, ...] = (),
+        others: tuple[Reference, ...] = (),
     ) -> Accepted | None:
         """Have a valid request accepted, or asked about where it is dear."""
         cost = price(model, request.size, len(request.references)) * request.count
@@ -184,6 +186,29 @@ class Drawing:
 
     def _private(self, asking: Asking, wanted: Wanted) -> bool:
         return asking.person.settings.get("private") == "yes" if wanted.private is None else wanted.private
+
+    async def _others(self, quote: Quote, model: Model) -> tuple[Reference, ...]:
+        """The pictures of a quoted message besides the first: one of them may have been meant."""
+        if quote.generation is None:
+            others: list[Reference] = []
+            for place, each in enumerate(quote.attachments[1:MOST_OTHERS], 1):
+                with suppress(PictureError):  # nobody has asked for this one yet
+                    (read,), _ = await self._read((Source(attachment=each),), model)
+                    others.append(replace(read, index=place))
+            return tuple(others)
+        made = [image for image in quote.generation.images if image.state == "made"]
+        return tuple(
+            Reference(
+                blob=image.blob,
+                media_type=image.media_type,
+                width=image.width,
+                height=image.height,
+                size=image.size,
+                generation=quote.generation.id,
+                index=image.index,
+            )
+            for image in made[1:]
+        )
 
     async def _read(self, sources: tuple[Source, ...], model: Model) -> tuple[tuple[Reference, ...], tuple[Text, ...]]:
         """Normalise and store each picture; what had to be changed is said once."""

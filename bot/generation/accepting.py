@@ -4,7 +4,7 @@ Functions here run inside `Database.transaction`. If any limit is short nothing 
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from bot.chat import Place
 from bot.errors import NotAllowed, Unavailable, UsageError
@@ -17,7 +17,7 @@ from bot.people import Person
 from bot.quota import ledger
 from bot.quota.ledger import Rules
 from bot.quota.limits import accounts_of
-from bot.request import ImageRequest
+from bot.request import ImageRequest, Reference
 from bot.storage.connection import Connection
 
 
@@ -25,7 +25,7 @@ from bot.storage.connection import Connection
 class Draft:
     """A valid request that waits to be accepted. price: micro-USD that all of it costs at most.
 
-    others: pictures of the parent that could have been meant instead.
+    others: pictures of the quoted message that could have been meant instead; `index` is their place in it.
     """
 
     invocation: str
@@ -37,7 +37,7 @@ class Draft:
     ask: bool = False
     parent: str = ""
     parent_index: int = 0
-    others: tuple[int, ...] = ()
+    others: tuple[Reference, ...] = ()
     notes: tuple[Text, ...] = ()
     private: bool = False
     priority: int = 0
@@ -190,7 +190,7 @@ def _store(connection: Connection, generation: str, state: State, draft: Draft, 
         price=draft.price,
         parent=draft.parent,
         parent_index=draft.parent_index,
-        others=json.dumps(draft.others),
+        others=json.dumps([asdict(each) for each in draft.others]),
         notes=json.dumps([each.to_json() for each in draft.notes], ensure_ascii=False),
         private=int(draft.private),
         state=state,

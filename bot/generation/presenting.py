@@ -175,7 +175,7 @@ def _instead(generation: Generation) -> tuple[Button, ...]:
             index=index,
             label=text("Picture {number} instead", number=index + 1),
         )
-        for index in generation.others
+        for index in (each.index for each in generation.others)
     )
 
 

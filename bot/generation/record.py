@@ -9,7 +9,7 @@ from bot.chat import Place
 from bot.errors import NotThere
 from bot.generation.states import ENDED, State
 from bot.i18n import Text, text
-from bot.request import ImageRequest
+from bot.request import ImageRequest, Reference
 from bot.storage.connection import Connection, Row
 
 # Read aloud, written down and typed: no letter that looks like another (Crockford's base 32, lower case).
@@ -61,7 +61,7 @@ class Generation:
     deleted: bool
     charged: int
     cost: int
-    others: tuple[int, ...]
+    others: tuple[Reference, ...]
     tries: int
     failure: Text | None
     created_at: int
@@ -132,7 +132,7 @@ def _generation(row: Row, images: list[Row], jobs: list[Row]) -> Generation:
         deleted=bool(row["deleted_at"]),
         failure=read_text(row["failure"]),
         cost=sum(image["price"] for image in images),
-        others=tuple(json.loads(row["others"])),
+        others=tuple(Reference(**each) for each in json.loads(row["others"])),
         images=tuple(_image(image) for image in images),
         missing=tuple(words for words in missing if words),
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 CHUNK = 1024 * 1024
+PIECE = 128 * 1024  # of many readers at once each holds a few of these
 KEY = re.compile(r"[0-9a-f]{64}")
 INCOMING = ".incoming"
 ABANDONED = 3600.0  # seconds after which a file in the incoming folder belongs to no living `put`
@@ -75,7 +76,7 @@ class Blobs:
             result = await self._store.get_async(path)
         except FileNotFoundError as error:
             raise _gone(key) from error
-        async for chunk in result.stream(min_chunk_size=128 * 1024):
+        async for chunk in result.stream(min_chunk_size=PIECE):
             yield bytes(chunk)
 
     async def copy_to(self, key: str, file: Path) -> None:

@@ -74,11 +74,32 @@ async def test_words_in_reply_to_somebodys_picture_change_that(running: Core) ->
     assert running.blobs.stored[edited.request.references[0].blob] == painted("theirs")
 
 
+async def test_so_does_a_reply_to_several_pictures_of_a_person(running: Core) -> None:
+    sent = tuple(attached(painted(name)) for name in ("one", "two", "three"))
+    edited = await made(running, "make it night", quoted=Quoted(message_id="a person's", attachments=sent))
+    second = await made(running, press=f"instead:{edited.id}:2")
+
+    assert [each.index for each in edited.others] == [1, 2]
+    assert (second.request.prompt, second.parent) == ("make it night", "")
+    assert second.request.references[0].blob == edited.others[1].blob
+
+
+async def test_a_broken_picture_among_those_that_were_not_meant_does_no_harm(running: Core) -> None:
+    async def gone() -> AsyncIterator[bytes]:
+        raise PictureError(text("gone"))
+        yield b""
+
+    sent = (attached(painted("one")), Attachment(name="gone.png", read=gone), attached(painted("three")))
+    edited = await made(running, "make it night", quoted=Quoted(message_id="a person's", attachments=sent))
+
+    assert [each.index for each in edited.others] == [2]
+
+
 async def test_a_reply_to_several_pictures_means_the_first_and_offers_the_others(running: Core) -> None:
     first = await made(running, "/imagine a red fox --count 3")
     edited = await made(running, "make it night", quoted=Quoted(message_id=message_of(running, first.id)))
 
-    assert (edited.parent_index, edited.others) == (0, (1, 2))
+    assert (edited.parent_index, [each.index for each in edited.others]) == (0, [1, 2])
     shown = running.adapter.replies(edited.id)[-1]
     instead = [button for button in shown.buttons if button.command == "instead"]
     assert [button.index for button in instead] == [1, 2]
@@ -263,7 +284,7 @@ async def test_the_words_of_a_private_edit_stay_private(running: Core) -> None:
     secret = await made(
         running, "/edit canary-words --private", quoted=Quoted(message_id=message_of(running, several.id))
     )
-    assert secret.others == (1,)
+    assert [each.index for each in secret.others] == [1]
 
     await refused(running, press=f"instead:{secret.id}:1", by="eve")
 
