@@ -148,6 +148,7 @@ class WebAdapter:
             uploads=tuple([await self._upload(file) for file in files]),
             reply_to=reply_to,
             press=_press(press, quoted, values or {}) if press else None,
+            private_to=person if quoted is not None and quoted.private_to else "",
             removed=bool(press) and quoted is not None and _answers_itself(quoted),
         )
         if await self.database.transaction(messages.add, message):

@@ -89,7 +89,10 @@ class Guard:
         if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method != "GET":
             return False
         origin = request.headers.get("Origin")
-        return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+        try:
+            return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+        except ValueError:
+            return False
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

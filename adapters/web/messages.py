@@ -235,7 +235,8 @@ def from_row(row: Row) -> Message:
 
 
 def _quote(row: Row) -> Quote | None:
-    private = row["q_private_to"] not in ("", None) and row["q_private_to"] != (row["private_to"] or row["author"])
+    # What only one person may see is quoted only where only that person sees it.
+    private = row["q_private_to"] not in ("", None) and row["q_private_to"] != row["private_to"]
     if row["q_author"] is None or row["q_removed"] or private:
         return None
     return Quote(

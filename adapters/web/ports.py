@@ -17,8 +17,9 @@ Fault = Literal["none", "busy", "failing", "refuse_words", "refuse_result", "slo
 Moment = Literal["day", "month", "now"]
 
 Accounts = Callable[[Actor], Awaitable[tuple[AccountLine, ...]]]
-Happened = Callable[[str], Awaitable[Sequence[tuple[datetime, Text, Text]]]]
-Line = Callable[[str], Awaitable[str]]
+# Both raise a `BotError` for a generation that this actor may not look at.
+Happened = Callable[[str, Actor], Awaitable[Sequence[tuple[datetime, Text, Text]]]]
+Line = Callable[[str, Actor], Awaitable[str]]
 Thumbnails = Callable[[str, int], Awaitable[Path | bytes]]
 
 

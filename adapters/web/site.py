@@ -13,12 +13,13 @@ from adapters.web import messages, words
 from adapters.web.incoming import MOST_BYTES, MOST_PICTURES, MOST_WORDS, SentMessage
 from adapters.web.menu import menu
 from adapters.web.people import persona
+from adapters.web.ports import Controls
 from adapters.web.rooms import SHARED, stored_room
 from adapters.web.stream import stream
 from adapters.web.uploads import take
 from adapters.web.view import Viewer, draw, draw_message, events_for_viewing, tightest, zone_or_utc
 from adapters.web.words import FAULTS
-from bot.chat import AccountLine
+from bot.chat import AccountLine, Actor
 from bot.errors import BotError, NotThere
 from bot.i18n import LANGUAGES, Text, language_of
 from bot.media.sniff import HEAD, sniff
@@ -51,6 +52,7 @@ class Site:
                 web.get("/generations/{generation}/events", self.events),
                 web.get("/generations/{generation}/line", self.line),
                 web.get("/meter", self.meter),
+                web.get("/switches", self.switches),
                 web.post("/switches", self.switch),
                 web.static("/static", STATIC),
             ]
@@ -199,28 +201,35 @@ class Site:
 
     async def events(self, request: web.Request) -> web.Response:
         viewer = self._viewer(request)
-        events = await self._chat.happened(request.match_info["generation"])
+        try:
+            events = await self._chat.happened(request.match_info["generation"], self._actor(viewer))
+        except BotError as error:
+            return _refusal(viewer.say(error.text), 404)
         return _html(draw("events.html", viewer, events=events_for_viewing(events)))
 
     async def line(self, request: web.Request) -> web.Response:
         if self._chat.line is None:
             raise web.HTTPNotFound
+        viewer = self._viewer(request)
         try:
-            return web.Response(text=await self._chat.line(request.match_info["generation"]), headers=FRESH)
+            line = await self._chat.line(request.match_info["generation"], self._actor(viewer))
         except BotError as error:
-            return _refusal(self._preferences(request).say(error.text), 404)
+            return _refusal(viewer.say(error.text), 404)
+        return web.Response(text=line, headers=FRESH)
 
     async def meter(self, request: web.Request) -> web.Response:
         viewer = self._viewer(request)
         accounts = await self._accounts(viewer)
         return _html(draw("meter.html", viewer, accounts=accounts, tightest=tightest(accounts)))
 
-    async def switch(self, request: web.Request) -> web.Response:
-        """Set a fault or move the clock; for admins, and only where there are switches."""
+    async def switches(self, request: web.Request) -> web.Response:
         viewer = self._viewer(request)
-        controls = self._chat.controls
-        if controls is None or not viewer.persona.admin:
-            raise web.HTTPForbidden
+        return _html(draw("switches.html", viewer, controls=self._controls(viewer)))
+
+    async def switch(self, request: web.Request) -> web.Response:
+        """Set a fault or move the clock."""
+        viewer = self._viewer(request)
+        controls = self._controls(viewer)
         form = await request.post()
         match form.get("fault"), form.get("clock"):
             case str(fault), None if fault in FAULTS:
@@ -229,9 +238,15 @@ class Site:
                 await controls.shift_clock(moment)
             case _:
                 raise web.HTTPBadRequest
-        response = _html(draw("switches.html", viewer, controls=controls, open=True))
+        response = _html(draw("switches.html", viewer, controls=controls))
         response.headers["HX-Trigger"] = "spent"  # another day means another balance
         return response
+
+    def _controls(self, viewer: Viewer) -> Controls:
+        """For admins, and only where there are any."""
+        if self._chat.controls is None or not viewer.persona.admin:
+            raise web.HTTPForbidden
+        return self._chat.controls
 
     def _viewer(self, request: web.Request) -> Viewer:
         """Who looks at which room, as the address says."""
@@ -257,7 +272,10 @@ class Site:
         )
 
     async def _accounts(self, viewer: Viewer) -> tuple[AccountLine, ...]:
-        return await self._chat.accounts(self._chat.actor(viewer.name, viewer.language))
+        return await self._chat.accounts(self._actor(viewer))
+
+    def _actor(self, viewer: Viewer) -> Actor:
+        return self._chat.actor(viewer.name, viewer.language)
 
 
 async def _always_current(request: web.Request, response: web.StreamResponse) -> None:

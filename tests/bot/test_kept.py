@@ -19,7 +19,7 @@ async def _refused(core: Core, by: str = "bob") -> str:
     await core.adapter.until(lambda: any(call.reply.state == "settled" for call in core.adapter.calls))
     async with asyncio.timeout(5):
         while not await core.database.fetch("SELECT 1 FROM postings WHERE state='kept' AND wanted>1"):
-            await asyncio.sleep(0)  # its row is written after the call
+            await core.database.transaction(lambda connection: None)  # the row is written after the call
     core.adapter.refuses = lambda post: None
     return accepted.generation
 

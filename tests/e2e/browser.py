@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+AWAY = ("Failed to load resource", "htmx: htmx:error: Failed to fetch")
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+RESULT = "article.bot.answer:has(.happened):has(.picture)"
 PATIENCE = 15_000  # ms; a picture of the sandbox takes far less, a busy machine sometimes does not
 
 
@@ -75,9 +77,9 @@ class Visitor:
         await expect(self.box).to_have_value("")
 
     async def result(self, pictures: int = 1) -> Locator:
-        """The next answer that was not given out before, once it stands there with so many pictures."""
+        """The next result that was not given out before, once it stands there with so many pictures."""
         known = "".join(f":not(#{id})" for id in self.results)
-        answer = self.page.locator(f"article.bot.answer:not(.welcome):has(.picture){known}").last
+        answer = self.page.locator(f"{RESULT}{known}").last
         await expect(answer.locator(".picture img")).to_have_count(pictures, timeout=PATIENCE)
         await expect(answer.locator(".picture img").last).to_have_js_property("complete", True)
         self.results.append(await answer.get_attribute("id") or "")
@@ -91,6 +93,31 @@ class Visitor:
     async def press(self, answer: Locator, button: str) -> None:
         await answer.get_by_role("button", name=button, exact=True).click()
 
+    async def question(self) -> Locator:
+        """The message that asks about the price, whatever it becomes."""
+        question = self.page.locator("#messages article.question").last
+        await expect(question).to_contain_text("Shall I?", timeout=PATIENCE)
+        return self.page.locator(f"#{await question.get_attribute('id')}")
+
+    async def switch(self, provider: str) -> None:
+        """Set what the provider does, as an admin of a demonstration can."""
+        await self._switching(self.page.get_by_label("The provider").select_option(provider))
+
+    async def move_clock(self, to: str) -> None:
+        await self._switching(self.page.locator("#switches").get_by_role("button", name=to).click())
+
+    async def _switching(self, act: Awaitable[object]) -> None:
+        """Do it in the panel of switches, opened for it, and wait until the bot has heard."""
+        async with self.page.expect_response("**/switches?*"):
+            if not await self.page.get_by_label("The provider").is_visible():
+                await self.page.locator("#switches summary").click()
+            await act
+
+    async def photograph(self, name: str) -> None:
+        """Keep what is to be seen, where BOT_TEST_SHOTS names a folder for it."""
+        if folder := os.environ.get("BOT_TEST_SHOTS"):
+            await self.page.screenshot(path=Path(folder) / f"{name}.png")
+
     async def reply_to(self, message: Locator) -> None:
         await message.hover()
         await message.get_by_role("button", name="Reply", exact=True).click()
@@ -98,6 +125,16 @@ class Visitor:
 
     async def attach(self, *files: Path) -> None:
         await self.page.set_input_files("#files", [str(file) for file in files])
+
+    async def paste(self, name: str, media_type: str, data: bytes) -> None:
+        await self.page.evaluate(
+            """([name, type, bytes]) => {
+                const clipboardData = new DataTransfer();
+                clipboardData.items.add(new File([new Uint8Array(bytes)], name, { type }));
+                document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+            }""",
+            [name, media_type, list(data)],
+        )
 
     async def drop(self, name: str, media_type: str, data: bytes) -> None:
         transfer = await self.page.evaluate_handle(
@@ -128,9 +165,10 @@ async def visiting(browser: Browser, address: str, **context: Any) -> AsyncItera
     visitor = Visitor(await opened.new_page())
     watch(visitor)
     await visitor.page.goto(address)
+    visitor.results += [await each.get_attribute("id") or "" for each in await visitor.page.locator(RESULT).all()]
     yield visitor
     await opened.close()
-    assert visitor.complaints == []
+    assert visitor.complaints == [], visitor.complaints
 
 
 def watch(visitor: Visitor) -> None:
@@ -138,7 +176,7 @@ def watch(visitor: Visitor) -> None:
 
     def heard(message: ConsoleMessage) -> None:
         # A server that refuses, or is away for a moment, belongs to many a story.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+        if message.type == "error" and not message.text.startswith(AWAY):
             visitor.complaints.append(message.text)
 
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))

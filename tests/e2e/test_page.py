@@ -84,6 +84,21 @@ async def test_commands_are_chosen_and_filled_with_the_keyboard_alone(core: Fake
     assert core.accepted[-1].line == "/imagine a fox --ratio 16:9"
 
 
+async def test_an_option_offers_its_values_under_its_other_names_too(core: FakeCore, visitor: Visitor) -> None:
+    keyboard, options = visitor.page.keyboard, visitor.page.locator("#menu [role=option]")
+    await visitor.box.press_sequentially("/画 狐狸 --比")
+    await expect(options).to_contain_text("--比例")
+    await keyboard.press("Tab")
+    await expect(options.first).to_have_text("1:1")
+    await keyboard.press("ArrowDown")
+    await keyboard.press("Enter")
+    await expect(visitor.box).to_have_value("/画 狐狸 --比例 16:9 ")
+    await visitor.box.press_sequentially("--")
+
+    await expect(options.first).to_contain_text("--model")
+    assert not [each for each in await options.all_inner_texts() if each.startswith("--ratio")]
+
+
 async def test_escape_closes_the_menu_until_something_else_is_typed(visitor: Visitor) -> None:
     menu = visitor.page.locator("#menu")
     await visitor.box.press_sequentially("/im")
@@ -120,14 +135,7 @@ async def test_pictures_come_by_picker_drop_and_paste_with_words_in_one_message(
     thumbnails = visitor.page.locator("#tray li:not(.busy)")
     await visitor.attach(picture)
     await visitor.drop("dropped.png", "image/png", paint(64, 64, 1))
-    await visitor.page.evaluate(
-        """(bytes) => {
-            const clipboardData = new DataTransfer();
-            clipboardData.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
-            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-        }""",
-        list(paint(64, 64, 2)),
-    )
+    await visitor.paste("pasted.png", "image/png", paint(64, 64, 2))
     await expect(thumbnails).to_have_count(3)
     await thumbnails.nth(1).get_by_role("button", name="Remove dropped.png").click()
     await expect(thumbnails).to_have_count(2)
@@ -137,6 +145,49 @@ async def test_pictures_come_by_picker_drop_and_paste_with_words_in_one_message(
     assert [attachment.name for attachment in core.accepted[-1].attachments] == ["boats.png", "pasted.png"]
     await expect(visitor.page.locator("article.own .given img")).to_have_count(2)
     await expect(visitor.page.locator("#tray li")).to_have_count(0)
+
+
+async def test_too_many_pictures_are_refused_once_and_in_sight(visitor: Visitor) -> None:
+    await visitor.page.set_viewport_size({"width": 700, "height": 500})
+    for number in range(16):
+        await visitor.drop(f"{number}.png", "image/png", paint(90, 60, number))
+    refused = visitor.page.locator("#tray .refused")
+    await expect(refused).to_have_text("At most 14 pictures go into one message.")
+
+    await expect(refused).to_be_in_viewport(ratio=1)
+
+
+async def test_the_newest_stays_in_sight_while_pictures_load(visitor: Visitor) -> None:
+    await visitor.say("/imagine a fox")
+    await visitor.result()
+    # A picture that grows when the page has scrolled to its end, but has not yet heard of that.
+    await visitor.page.evaluate(
+        """() => {
+            const scroll = document.querySelector("#scroll");
+            const grown = document.createElement("p");
+            grown.id = "grown";
+            grown.style.minHeight = "900px";
+            scroll.scrollTop -= 100;
+            requestAnimationFrame(() => requestAnimationFrame(() => {
+                scroll.scrollTop = scroll.scrollHeight;
+                setTimeout(() => document.querySelector("#messages").append(grown));
+            }));
+        }"""
+    )
+
+    await expect(visitor.page.locator("#grown")).to_be_in_viewport(ratio=0.5)
+
+
+async def test_who_reads_what_is_older_is_left_there_and_told_of_what_is_new(core: FakeCore, visitor: Visitor) -> None:
+    await visitor.say("/imagine a fox")
+    await visitor.result()
+    await visitor.page.mouse.move(640, 300)
+    await visitor.page.mouse.wheel(0, -5000)
+    await expect(visitor.page.locator("article.welcome")).to_be_in_viewport()
+    await core.chat.say("bob", "design-team", "/imagine a hare")
+
+    await expect(visitor.page.get_by_role("button", name="New messages")).to_be_visible()
+    await expect(visitor.page.locator("article.welcome")).to_be_in_viewport()
 
 
 async def test_a_dropped_file_that_is_no_picture_is_refused_and_the_page_stays(visitor: Visitor) -> None:

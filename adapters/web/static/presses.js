@@ -2,7 +2,7 @@
 
 import { ask } from "./ask.js";
 import { answer, attempting, sendMessage } from "./composer.js";
-import { find, toast, words } from "./dom.js";
+import { address, find, toast, words } from "./dom.js";
 
 export function startPresses() {
   find("#messages").addEventListener("click", (event) => {
@@ -19,7 +19,7 @@ export function startPresses() {
 
 export async function copyLine(generation) {
   let line = "";
-  const fetched = fetch(`/generations/${encodeURIComponent(generation)}/line`).then(async (response) => {
+  const fetched = fetch(address(`/generations/${encodeURIComponent(generation)}/line`)).then(async (response) => {
     if (!response.ok) throw new TypeError(`no line: ${response.status}`);
     line = await response.text();
     return new Blob([line], { type: "text/plain" });

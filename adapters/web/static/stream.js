@@ -11,6 +11,7 @@ export function startStream() {
   let source = null;
   let timer = null;
   let noticing = null;
+  let lost = false;
 
   function connect() {
     clearTimeout(timer);
@@ -38,10 +39,14 @@ export function startStream() {
     clearTimeout(noticing);
     const line = find("#connection");
     if (yes) {
+      // Another process may be there now, with other switches and another balance.
+      if (lost) document.body.dispatchEvent(new Event("returned"));
+      lost = false;
       line.hidden = true;
       line.textContent = "";
       return;
     }
+    lost = true;
     noticing = setTimeout(() => {
       line.hidden = false;
       line.textContent = words("offline");

@@ -156,11 +156,11 @@ class FakeCore:
             line("This space", "usd", "month", 41_250_000, 200_000_000),
         )
 
-    async def happened(self, generation: str) -> Sequence[tuple[datetime, Text, Text]]:
+    async def happened(self, generation: str, actor: Actor) -> Sequence[tuple[datetime, Text, Text]]:
         steps = ("Accepted", "Held 1 picture", "Sent to the provider", "Picture 1 arrived", "Settled")
         return [(NOW + timedelta(milliseconds=430 * n), text(what), verbatim("")) for n, what in enumerate(steps)]
 
-    async def line(self, generation: str) -> str:
+    async def line(self, generation: str, actor: Actor) -> str:
         return f"/imagine {self.replies[generation].prompt} --model seedream-4.5 --size 2K"
 
     async def thumbnails(self, blob: str, longest: int) -> bytes:

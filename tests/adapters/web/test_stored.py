@@ -78,5 +78,7 @@ def test_what_is_being_drawn_takes_the_shape_that_was_asked_for() -> None:
     assert shape(reply, None) == Shape(1, 1, 1)
     assert shape(reply, asking("/imagine a fox --ratio 16:9 --count 3")) == Shape(16, 9, 3)
     assert shape(reply, asking("/画 狐狸 －－比例 3：4")) == Shape(3, 4, 1)
+    assert shape(reply, asking("/画 狐狸 --ar=3:4 --张数 2")) == Shape(3, 4, 2)
     assert shape(reply, asking("/imagine a fox --size 2048x1024")) == Shape(2048, 1024, 1)
+    assert shape(reply, asking("/画 狐狸 ——大小 2048×1024")) == Shape(2048, 1024, 1)
     assert shape(reply, asking("/imagine a fox --ratio 0:9 --count 99")) == Shape(1, 1, 15)
