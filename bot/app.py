@@ -20,7 +20,7 @@ from bot.catalogue import Catalogue, Model, load
 from bot.chat import AccountLine, Actor, Adapter, Reply
 from bot.clock import Clock, micros
 from bot.command import CommandTable
-from bot.commands.drawing import Drawing
+from bot.commands.drawing import Drawing, check_private
 from bot.dispatch import Dispatcher
 from bot.errors import CannotStart, UsageError
 from bot.generation import record
@@ -150,10 +150,11 @@ class _Builder:
         normaliser = await stack.enter_async_context(
             Normaliser(max_bytes=settings.media.max_bytes, max_pixels=settings.media.max_pixels)
         )
+        fitter = await stack.enter_async_context(Fitter())
+        self.thumbnails = Thumbnails(self.blobs, fitter, settings.data_dir / "thumbnails", is_ours=self._is_ours)
         self.table, presses = self._commands(normaliser)
         dispatcher = self._dispatcher(self.table, presses)
-        fitter = await stack.enter_async_context(Fitter())
-        chat = self._chat(dispatcher, Thumbnails(self.blobs, fitter, settings.data_dir / "thumbnails"))
+        chat = self._chat(dispatcher)
         self.adapters[chat.name] = chat
         # Left in the reverse order: intake stops, what runs is waited for, and what it made is still posted.
         await stack.enter_async_context(self._janitor())
@@ -278,7 +279,7 @@ class _Builder:
             clock=self.clock,
             folder=self.scratch,
         )
-        return commands.build(drawing, self.blobs.delete)
+        return commands.build(drawing, self.thumbnails.delete)
 
     def _dispatcher(self, table: CommandTable, presses: Presses) -> Dispatcher:
         return Dispatcher(
@@ -290,7 +291,7 @@ class _Builder:
             language=self.settings.language,
         )
 
-    def _chat(self, dispatcher: Dispatcher, thumbnails: Thumbnails) -> Any:
+    def _chat(self, dispatcher: Dispatcher) -> Any:
         """The local chat, loaded by its name: nothing here knows what it is made of."""
         web = self.settings.web
         module = importlib.import_module("adapters.web.connect")
@@ -302,7 +303,7 @@ class _Builder:
                 database=self.database,
                 door=dispatcher,
                 blobs=self.blobs,
-                thumbnails=thumbnails,
+                thumbnails=self.thumbnails,
                 accounts=self._accounts,
                 happened=self._happened,
                 line=self._line,
@@ -324,7 +325,7 @@ class _Builder:
         settings = self.settings
         return Janitor(
             database=self.database,
-            blobs=self.blobs,
+            blobs=self.thumbnails,
             clock=self.clock,
             changed=self.delivery.changed,
             unknown_after=settings.unknown.after,
@@ -359,12 +360,23 @@ class _Builder:
         person = await self.database.transaction(find, actor, micros(self.clock()))
         return await self.service.accounts(person)
 
-    async def _happened(self, generation: str) -> Any:
+    async def _is_ours(self, blob: str) -> bool:
+        """It was made here, and still is; what people send is none of it."""
+        return bool(await self.database.fetch("SELECT 1 FROM images WHERE blob=:blob AND state='made'", blob=blob))
+
+    async def _happened(self, generation: str, actor: Actor) -> Any:
+        await self._seen(generation, actor)
         return await self.database.read(events.happened, generation)
 
-    async def _line(self, generation: str) -> str:
+    async def _seen(self, generation: str, actor: Actor) -> record.Generation:
+        """Raises `NotThere`, and `NotAllowed` where it was made privately by somebody else."""
+        found = await self.service.load(generation)
+        check_private(await self.database.transaction(find, actor, micros(self.clock())), found)
+        return found
+
+    async def _line(self, generation: str, actor: Actor) -> str:
         """The command line that would ask for the same again."""
-        request = (await self.service.load(generation)).request
+        request = (await self._seen(generation, actor)).request
         command = self.table.find(str(request.mode))
         values = {"prompt": request.prompt, "model": request.model, "size": request.size, "format": request.format}
         if request.count > 1:

@@ -220,7 +220,10 @@ class Dispatcher:
         """At a start, before anything new comes: answer what was acknowledged and not dealt with; returns how many."""
         rows = await self.database.read(inbox.still_open)
         for row in rows:
-            await self._replay_one(row)
+            try:
+                await self._replay_one(row)
+            except Exception:  # a door: what cannot be taken up stays open, and keeps no bot from starting
+                log.exception("a message could not be taken up", request=row["id"])
         return len(rows)
 
     async def _replay_one(self, row: Row) -> None:

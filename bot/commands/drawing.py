@@ -19,6 +19,7 @@ from bot.generation.record import Generation
 from bot.generation.service import GenerationService
 from bot.i18n import Text, plural, text
 from bot.media.normalise import Normalised
+from bot.people import Person
 from bot.request import ImageRequest, Mode, Reference
 from bot.storage.database import Database
 
@@ -94,7 +95,7 @@ class Drawing:
         unsure = quote is not None and quote.index is None and wanted.mode is Mode.EDIT
         others = await self._others(quote, model) if quote and unsure else ()
         return await self.accept(
-            asking, request, model, notes=notes, private=self._private(asking, wanted), others=others
+            asking, request, model, notes=notes, private=self._private(asking, wanted, quote), others=others
         )
 
     async def accept(
@@ -184,8 +185,12 @@ class Drawing:
             watermark=watermark,
         )
 
-    def _private(self, asking: Asking, wanted: Wanted) -> bool:
-        return asking.person.settings.get("private") == "yes" if wanted.private is None else wanted.private
+    def _private(self, asking: Asking, wanted: Wanted, quote: Quote | None) -> bool:
+        """As was said; else as the person usually has it, and as the picture was that it is made of."""
+        if wanted.private is not None:
+            return wanted.private
+        secret = quote is not None and quote.generation is not None and quote.generation.private
+        return secret or asking.person.settings.get("private") == "yes"
 
     async def _others(self, quote: Quote, model: Model) -> tuple[Reference, ...]:
         """The pictures of a quoted message besides the first: one of them may have been meant."""
@@ -240,7 +245,12 @@ def visible(asking: Asking, generation: Generation) -> None:
     """What was made privately exists for nobody else but an admin; a deleted one for nobody."""
     if generation.deleted:
         raise NotThere(text("{id} was deleted.", id=generation.id))
-    if generation.private and generation.person != asking.person.id and not asking.person.admin:
+    check_private(asking.person, generation)
+
+
+def check_private(person: Person, generation: Generation) -> None:
+    """Raises `NotAllowed` for whoever may not look at it."""
+    if generation.private and generation.person != person.id and not person.admin:
         raise NotAllowed(text("{id} was made privately by {name}.", id=generation.id, name=generation.person_name))
 
 

@@ -251,9 +251,11 @@ class Delivery:
 
     async def _reply(self, posting: Posting) -> Reply:
         generation = posting.generation
-        reply = await self.present(generation, self._places.get(generation, 0))
-        if reply.state == State.QUEUED and generation not in self._places:
-            await self._note_places()
+        place = self._places.get(generation, 0)
+        reply = await self.present(generation, place)
+        if reply.state == State.QUEUED and not place:
+            if generation not in self._places:  # else it was noted while the reply was made
+                await self._note_places()
             reply = await self.present(generation, self._places.get(generation, 0))
         return reply
 

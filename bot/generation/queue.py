@@ -17,6 +17,7 @@ from bot.storage.connection import Connection, Row
 
 LEASE = 60_000_000  # longer than any stall of the event loop; renewed every quarter of it
 BURST = 20
+FAR = 3_600_000_000  # nothing is put back for so long: the clock that said so was wrong
 
 _FLYING = f"state IN ({listed(IN_FLIGHT)})"
 _WAITING = (
@@ -69,7 +70,8 @@ def admit(
         return busy.get(row["person"], 0) < capacity.per_person and rates.take(row["provider"], row["count"])
 
     chosen: list[Row] = []
-    waiting = connection.rows(f"{_WAITING} AND g.run_after<=:now{_IN_ORDER}", now=now)
+    due = "(g.run_after<=:now OR g.run_after>:never)"
+    waiting = connection.rows(f"{_WAITING} AND {due}{_IN_ORDER}", now=now, never=now + FAR)
     for row in islice(_in_turn(waiting, may_run), room):
         busy[row["person"]] = busy.get(row["person"], 0) + 1
         chosen.append(row)
@@ -171,8 +173,11 @@ class _Rates:
         self._burst = min(BURST, (images_per_minute + 1) // 2)
         # What may come at once and what follows it at this gap stay within the limit together, in every minute.
         self._gap = -(-60_000_000 // (images_per_minute - self._burst + 1))
-        self._full = {row["provider"]: int(row["full_at"]) for row in connection.rows("SELECT * FROM rates")}
-        self._changed: set[str] = set()
+        # Beyond it the clock was set back, and nothing would run until it has caught up.
+        furthest = now + BURST * self._gap
+        stored = {row["provider"]: int(row["full_at"]) for row in connection.rows("SELECT * FROM rates")}
+        self._full = {provider: min(furthest, full_at) for provider, full_at in stored.items()}
+        self._changed = {provider for provider, full_at in stored.items() if full_at > furthest}
         self._exhausted: set[str] = set()
 
     def take(self, provider: str, images: int) -> bool:

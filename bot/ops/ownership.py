@@ -36,7 +36,7 @@ class Ownership:
         self.token = secrets.token_urlsafe(24)
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's words and private pictures lie in it
         self._file: IO[str] = (self._folder / LOCK).open("a+")
         try:
             self._take()

@@ -13,6 +13,7 @@ import pybase64
 
 MOST_WORDS = 8 * 1024 * 1024  # of JSON around the pictures
 MOST_PICTURE = 128 * 1024 * 1024
+MOST_PICTURES = 16
 _KEY = b"b64_json"
 
 
@@ -93,11 +94,20 @@ class Base64File:
 class AnswerReader:
     """Feed it chunks; `close` gives the JSON, in which each decoded `b64_json` is the number of its picture.
 
-    `place(number)` names the file of a picture. Values that are empty stay empty strings.
+    `place(number)` names the file of a picture. Values that are empty stay empty strings, and those of more than
+    `most_pictures` become empty: nobody asked for them, and each would take a file and its bytes on the disk.
     """
 
-    def __init__(self, place: Callable[[int], Path], *, most_words: int = MOST_WORDS, most: int = MOST_PICTURE) -> None:
+    def __init__(
+        self,
+        place: Callable[[int], Path],
+        *,
+        most_words: int = MOST_WORDS,
+        most: int = MOST_PICTURE,
+        most_pictures: int = MOST_PICTURES,
+    ) -> None:
         self._place = place
+        self._most_pictures = most_pictures
         self._most_words = most_words
         self._most = most
         self._words = bytearray()
@@ -165,6 +175,9 @@ class AnswerReader:
             self._words += b'"'
             self._state = self._between
             return at + 1
+        if len(self.files) >= self._most_pictures:
+            self._state = self._within_surplus
+            return at
         path = self._place(len(self.files))
         self._picture = Base64File(path.open("wb"), self._most)
         self.pictures.append(self._picture)
@@ -181,6 +194,14 @@ class AnswerReader:
         self._picture.close()
         self._picture = None
         self._words += str(len(self.files) - 1).encode() + b'"'
+        self._state = self._between
+        return quote + 1
+
+    def _within_surplus(self, chunk: bytes, at: int) -> int:
+        quote = chunk.find(b'"', at)
+        if quote < 0:
+            return len(chunk)
+        self._words += b'"'
         self._state = self._between
         return quote + 1
 

@@ -27,6 +27,7 @@ from bot.providers.upload import Upload, upload
 log = structlog.get_logger(__name__)
 
 MOST_ERROR = 256 * 1024
+MOST_PIXELS = 100_000_000  # several times what any model draws; what is larger would only keep us busy
 UPLOAD_RATE = 500_000  # bytes a second that a slow line should reach; its time is added to the model's
 FETCHES = 3
 
@@ -73,7 +74,7 @@ class ImagesApi:
         body = await asyncio.to_thread(upload, job)
         async with self._post(job, body) as answer:
             if not 200 <= answer.status < 300:
-                raise await self._refusal(answer)
+                raise await self._refusal(job, answer)
             log.info("provider answers", provider=self.name, status=answer.status, request_id=answer.request_id)
             if answer.media_type == "text/event-stream":
                 async with aclosing(self._stream(job, answer)) as events:
@@ -89,17 +90,22 @@ class ImagesApi:
         seconds = job.model.timeout + job.model.timeout_per_extra * (job.images - 1) + body.size / UPLOAD_RATE
         return self._transport.post(self._url, headers=headers, body=body.chunks(), size=body.size, seconds=seconds)
 
-    async def _refusal(self, answer: Answer) -> ProviderError:
+    async def _refusal(self, job: Job, answer: Answer) -> ProviderError:
         return refusal(
             answer.status,
             await answer.read(MOST_ERROR),
             retry_after=answer.header("Retry-After"),
             request_id=answer.request_id,
             now=self._clock(),
+            hide=self._hidden(job),
         )
 
+    def _hidden(self, job: Job) -> tuple[str, ...]:
+        """What a server must not bring into our logs or before other people by saying it back."""
+        return (self._key, job.prompt)
+
     async def _read(self, job: Job, answer: Answer) -> tuple[dict[str, Any], AnswerReader]:
-        reader = AnswerReader(lambda number: job.folder / f"answer-{number}")
+        reader = AnswerReader(lambda number: job.folder / f"answer-{number}", most_pictures=job.images)
         try:
             async for chunk in answer.chunks():
                 reader.feed(chunk)
@@ -120,7 +126,7 @@ class ImagesApi:
             case {"data": [_, *_] as entries}:
                 pass
             case {"error": error} if error:
-                raise whole_refusal(error, request_id=request_id)
+                raise whole_refusal(error, request_id=request_id, hide=self._hidden(job))
             case {"data": []} | {"data": None}:
                 raise AnswerBroken(detail=f"no picture, request {request_id}")
             case {"task_id": _} | {"data": {"task_id": _}} | {"id": _, "status": _}:
@@ -147,14 +153,16 @@ class ImagesApi:
                 case {"type": "image_generation.partial_failed", "image_index": int(index), "error": dict(error)}:
                     if index not in known:
                         known.add(index)
-                        yield Rejected(index, item_refusal(error, request_id=answer.request_id))
+                        refused = item_refusal(error, request_id=answer.request_id, hide=self._hidden(job))
+                        yield Rejected(index, refused)
                 case {"type": "image_generation.completed"}:
                     if event.get("error") and not known:
-                        raise whole_refusal(event["error"], request_id=answer.request_id)
+                        hide = self._hidden(job)
+                        raise whole_refusal(event["error"], request_id=answer.request_id, hide=hide)
                     yield Finished(_billed(event), answer.request_id)
                     return
                 case {"error": error} if error:
-                    raise whole_refusal(error, request_id=answer.request_id)
+                    raise whole_refusal(error, request_id=answer.request_id, hide=self._hidden(job))
         if len(known) < job.images:
             raise OutcomeUnknown(detail=f"stream ended after {len(known)} pictures, request {answer.request_id}")
         yield Finished(None, answer.request_id)
@@ -180,7 +188,7 @@ class ImagesApi:
         try:
             match entry:
                 case {"error": dict(error)} if error:
-                    return Rejected(index, item_refusal(error, request_id=request_id))
+                    return Rejected(index, item_refusal(error, request_id=request_id, hide=self._hidden(job)))
                 case {"b64_json": str(value)} if reader and value.isdecimal():
                     if reader.pictures[int(value)].broken:
                         raise PictureError(_unusable(), detail=reader.pictures[int(value)].broken)
@@ -212,6 +220,8 @@ def _inspect(index: int, file: Path) -> Produced:
     with file.open("rb") as opened:
         media_type = sniff(opened.read(HEAD))
     width, height = dimensions(file)
+    if width * height > MOST_PIXELS:
+        raise PictureError(_unusable(), detail=f"{width}x{height} pixels")
     if not whole(file):
         raise PictureError(_unusable(), detail=f"an {media_type} that was cut")
     return Produced(index, file, media_type, width, height)

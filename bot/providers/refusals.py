@@ -22,6 +22,12 @@ from bot.errors import (
 from bot.i18n import text
 from bot.providers.transport import split_request_id
 
+# What is read of an error, in characters: the patterns below take the square of a message's length.
+MOST_MESSAGE, MOST_CODE = 1000, 100
+LEAST_HIDDEN = 8  # shorter, and hiding it would tear words apart
+LONGEST_WAIT = 600.0  # seconds; a server that wants more is asked again all the same, or nobody ever knows
+_QUERY = re.compile(r"(https?://[^\s?]+)\?\S+")
+
 # The first pattern that a code matches decides.
 _CODES = tuple(
     (re.compile(pattern, re.IGNORECASE), meaning)
@@ -50,9 +56,17 @@ _WORDS = tuple(
 )
 
 
-def refusal(status: int, body: bytes, *, retry_after: str = "", request_id: str = "", now: datetime) -> ProviderError:
-    """The error that an answer with an error status means."""
-    error = _error_of(body)
+def refusal(
+    status: int,
+    body: bytes,
+    *,
+    retry_after: str = "",
+    request_id: str = "",
+    now: datetime,
+    hide: tuple[str, ...] = (),
+) -> ProviderError:
+    """The error that an answer with an error status means. hide: secrets that the server may say back to us."""
+    error = _error_of(body, hide)
     message, tail_id = split_request_id(error.get("message", ""))
     detail = " ".join(
         filter(None, (str(status), error.get("code", ""), f"request {request_id or tail_id or 'unknown'}"))
@@ -61,9 +75,10 @@ def refusal(status: int, body: bytes, *, retry_after: str = "", request_id: str 
     return _build(meaning, message, detail, seconds_of(retry_after, now))
 
 
-def item_refusal(error: Mapping[str, Any], *, request_id: str = "") -> ProviderError:
+def item_refusal(error: Mapping[str, Any], *, request_id: str = "", hide: tuple[str, ...] = ()) -> ProviderError:
     """Why one picture of several did not come. Only pictures that came are billed, so this one is not."""
-    code, message = str(error.get("code") or ""), str(error.get("message") or "")
+    code = _plain(str(error.get("code") or ""), MOST_CODE, hide)
+    message = _plain(str(error.get("message") or ""), MOST_MESSAGE, hide)
     message, tail_id = split_request_id(message)
     detail = f"picture refused: {code} request {request_id or tail_id or 'unknown'}"
     meaning = _meaning(400, code, message)
@@ -72,10 +87,10 @@ def item_refusal(error: Mapping[str, Any], *, request_id: str = "") -> ProviderE
     return ProviderRefused(text("it could not draw this picture"), detail=detail)
 
 
-def whole_refusal(error: Any, *, request_id: str = "") -> ProviderError:
+def whole_refusal(error: Any, *, request_id: str = "", hide: tuple[str, ...] = ()) -> ProviderError:
     """An error for the whole request inside an answer that says 200, or inside a stream."""
     wrapped = json.dumps({"error": error}).encode()
-    found = _error_of(wrapped)
+    found = _error_of(wrapped, hide)
     message, tail_id = split_request_id(found.get("message", ""))
     detail = f"200 with {found.get('code', 'an error')} request {request_id or tail_id or 'unknown'}"
     return _build(_meaning(200, found.get("code", ""), message), message, detail, None)
@@ -85,9 +100,9 @@ def seconds_of(retry_after: str, now: datetime) -> float | None:
     """A Retry-After header in seconds from now: a number or an HTTP date; None where it says neither."""
     value = retry_after.strip()
     if re.fullmatch(r"\d+(\.\d+)?", value):
-        return float(value)
+        return min(LONGEST_WAIT, float(value))
     try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+        return min(LONGEST_WAIT, max(0.0, (parsedate_to_datetime(value) - now).total_seconds()))
     except (TypeError, ValueError):
         return None
 
@@ -132,7 +147,7 @@ def _build(meaning: str, message: str, detail: str, retry_after: float | None) -
             return OutcomeUnknown(detail=detail)
 
 
-def _error_of(body: bytes) -> dict[str, str]:
+def _error_of(body: bytes, hide: tuple[str, ...]) -> dict[str, str]:
     """`code` and `message` of the error bodies seen: {"error": {…}}, {"error": "words"}, or the two at the top."""
     try:
         data = json.loads(body)
@@ -149,4 +164,15 @@ def _error_of(body: bytes) -> dict[str, str]:
             error = data
         case _:
             return {}
-    return {name: value for name in ("code", "message") if isinstance(value := error.get(name), str)}
+    most = {"code": MOST_CODE, "message": MOST_MESSAGE}
+    return {name: _plain(value, most[name], hide) for name in most if isinstance(value := error.get(name), str)}
+
+
+def _plain(words: str, most: int, hide: tuple[str, ...]) -> str:
+    """A server's words as people and logs may have them: short, in one line, without secrets and signed links."""
+    words = " ".join(words[: 4 * most].split())
+    for secret in hide:
+        if len(secret) >= LEAST_HIDDEN:
+            words = words.replace(" ".join(secret.split()), "…")
+    words = "".join(letter for letter in _QUERY.sub(r"\1?…", words) if letter.isprintable())
+    return words[:most]

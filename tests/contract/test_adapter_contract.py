@@ -110,7 +110,7 @@ class WebStage:
     async def _accounts(self, actor: Actor) -> tuple[AccountLine, ...]:
         return ()
 
-    async def _happened(self, generation: str) -> Sequence[tuple[Any, Text, Text]]:
+    async def _happened(self, generation: str, actor: Actor) -> Sequence[tuple[Any, Text, Text]]:
         return ()
 
 
