@@ -123,7 +123,9 @@ class Buttons:
         return await self.drawing.service.go(generation.id, asking.invocation.id, asking.person)
 
     async def decline(self, asking: Asking, generation: Generation, index: int) -> Answer:
-        if generation.state is not State.ASKED:
+        # Declined already: a press that a crash interrupted is told the same the second time.
+        declined = generation.state is State.CANCELLED and not generation.started_at
+        if generation.state is not State.ASKED and not declined:
             raise UsageError(text("This question was answered before."))
         await self.drawing.service.cancel(generation.id, asking.person)
         return Reply(text=text("Not now, then. Nothing was charged."), tone=Tone.ANSWER, private=True)

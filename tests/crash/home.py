@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.crash.provider import ROOT, Provider, clean_environment
+from tests.crash.provider import Provider, clean_environment
 from tests.crash.stored import Stored
 from tests.crash.waiting import PATIENCE, until
 
@@ -88,8 +88,6 @@ class Bot:
         try:
             async with self.http.post(f"{self.url}/messages", json=message) as answer:
                 acknowledged = answer.status == 200
-                if not acknowledged:
-                    self.home.refusals.append(f"{answer.status} {await answer.text()}")
         except aiohttp.ClientError:
             acknowledged = False
         said = Said(id, person, words, reply_to, press, uploads, acknowledged)
@@ -147,16 +145,12 @@ class Bot:
 
 @dataclass
 class Home:
-    """settings: of every bot that runs here. refusals: what the page answered to messages that it did not take.
-
-    troubled: errors in the log are part of the story.
-    """
+    """settings: of every bot that runs here. troubled: errors in the log are part of the story."""
 
     folder: Path
     provider: Provider
     settings: dict[str, str]
     said: dict[str, Said] = field(default_factory=dict)
-    refusals: list[str] = field(default_factory=list)
     logs: list[bytearray] = field(default_factory=list)
     troubled: bool = False
     token: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -264,6 +258,3 @@ async def _read(process: Process, into: bytearray) -> None:
     assert process.stderr is not None
     while chunk := await process.stderr.read(65536):
         into += chunk
-
-
-__all__ = ["PEOPLE", "ROOM", "ROOT", "Bot", "Home", "Said"]

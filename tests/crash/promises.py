@@ -14,8 +14,6 @@ from tests.crash.home import Home
 from tests.crash.provider import digest
 from tests.crash.stored import Row, Stored
 
-GIVEN_BACK = ("closed", 0, 0)
-
 
 def broken(home: Home) -> list[str]:
     stored = home.stored

@@ -120,6 +120,14 @@ async def test_go_pressed_twice_draws_once(running: Core) -> None:
     assert (await running.spent())["images"] == (4, 0)
 
 
+async def test_not_now_said_twice_is_answered_the_same(running: Core) -> None:
+    asked = await running.answer("/imagine a fox --count 4")
+    first = await running.answer(press=f"decline:{asked.generation}:0")
+    second = await running.answer(press=f"decline:{asked.generation}:0")
+
+    assert second == first
+
+
 @pytest.mark.parametrize("button", ["go", "decline"])
 async def test_somebody_else_cannot_answer(running: Core, button: str) -> None:
     asked = await question(running)
