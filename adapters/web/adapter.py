@@ -160,10 +160,6 @@ class WebAdapter:
         found = await messages.answers(self.database, message)
         return [(each.id, each.reply) for each in found if each.reply is not None]
 
-    async def kept_blobs(self) -> set[str]:
-        """The blobs that messages hold: people's own pictures, which no generation may know."""
-        return await messages.kept_blobs(self.database)
-
     async def seed(self, picture: Path) -> None:
         """Put a welcome with a picture to edit at the beginning of every room that has none yet."""
         uploads = (await self._upload(picture),)

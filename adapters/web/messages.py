@@ -182,11 +182,6 @@ async def last_revision(database: Database) -> int:
     return int(rows[0]["last"])
 
 
-async def kept_blobs(database: Database) -> set[str]:
-    rows = await database.fetch("SELECT uploads FROM chat_messages WHERE uploads <> '[]'")
-    return {upload["blob"] for row in rows for upload in json.loads(row["uploads"])}
-
-
 def _next_revision(connection: Connection) -> int:
     connection.execute("UPDATE chat_revisions SET last = last + 1")  # locks the row: revisions are committed in order
     row = connection.row("SELECT last FROM chat_revisions")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.web import messages
-from adapters.web.messages import Message, Upload
+from adapters.web.messages import Message
 from bot.chat import Button, Place, Post, Reply, Tone
 from bot.errors import Unavailable
 from bot.i18n import text, verbatim
@@ -180,13 +180,6 @@ async def test_rooms_are_welcomed_once(core: FakeCore, tmp_path: Path) -> None:
     for room in ("design-team", "marketing", "direct:alice", "direct:carol"):
         (welcome,) = await shown(core, room.partition(":")[2] or "bob", room)
         assert [upload.media_type for upload in welcome.uploads] == ["image/png"]
-
-
-async def test_blobs_that_messages_hold_are_known(core: FakeCore) -> None:
-    upload = Upload(name="a.png", blob="ab" * 32, media_type="image/png", size=1)
-    await core.chat.say("alice", "design-team", "look", files=[upload])
-
-    assert await core.chat.kept_blobs() == {"ab" * 32}
 
 
 async def test_a_dismissed_message_is_gone_until_it_changes(core: FakeCore) -> None:
