@@ -18,6 +18,8 @@ from bench.report import Report, Target, shown, table
 from bench.runs.meter import percentiles
 from bench.runs.replay import recorded
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 TREE = Path(__file__).resolve().parents[1]
 QUICK = Options(runs=1, quick=True)
 

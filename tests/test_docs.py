@@ -33,6 +33,8 @@ from bot.ops.sending import Exit
 from bot.settings import describe
 from bot.sources import CONFIG, PREFIX
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ("README.md", "README.zh-CN.md")
 PAGES = (*READMES, "CHANGELOG.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))

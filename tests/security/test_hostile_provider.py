@@ -25,6 +25,8 @@ from bot.providers.images_api import ImagesApi
 from bot.providers.transport import Transport
 from tests.providers.conftest import Outcome, collect
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 KEY = "ark-0a1b2c3d-4e5f-canary"
 PROMPT = "words that are nobody else's business"
 SECRET_LINK = "https://files.example/a.png?signature=canary"

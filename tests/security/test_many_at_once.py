@@ -6,6 +6,8 @@ import pytest
 
 from tests.security.conftest import House, new_id
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 USED = "SELECT coalesce(sum(g.made), 0) FROM generations g WHERE g.person_name=?"
 
 

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from adapters.web import messages
 from adapters.web.messages import Message
 from bot.chat import Reply
 from bot.i18n import text
 from bot.storage.database import Database
 from tests.security.conftest import House
+
+pytestmark = pytest.mark.slow  # real processes, one after the other
 
 SECRET = "a zebra that nobody else may see"
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.security.conftest import House
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 SCRIPT = b"<script>alert(1)</script>"
 POLYGLOTS = {
     "image/gif": b"GIF89a/*" + SCRIPT,

@@ -12,6 +12,8 @@ from bot.storage.database import SQLiteConnection
 from tests.bot.ops.processes import Desk
 from tests.security.conftest import House
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 DAY = 24 * 3600 * 1_000_000
 NOW = 20_000 * DAY
 

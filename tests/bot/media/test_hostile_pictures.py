@@ -26,6 +26,8 @@ from bot.errors import BotError, PictureError
 from bot.media.normalise import Normalised, Normaliser
 from tests.bot.media.pictures import LIMITS, chunks, corners, encoded, noise, png, png_bomb
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 ROOT = Path(__file__).parents[3]
 FORMS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 SAMPLES = {form: encoded(corners(), form) for form in FORMS}

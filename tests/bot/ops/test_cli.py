@@ -12,6 +12,8 @@ import pytest
 from tests.bot.ops.processes import Desk, Owner
 from tests.fakes import painted
 
+pytestmark = pytest.mark.slow  # real processes, one after the other
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Desk:
