@@ -85,11 +85,12 @@ class ContentRefused(ProviderError):
 class ProviderBusy(ProviderError):
     kind = "busy"
 
-    def __init__(self, *, retry_after: float | None = None, detail: str = "") -> None:
+    def __init__(self, *, retry_after: float | None = None, unreachable: bool = False, detail: str = "") -> None:
         super().__init__(
             text("The provider is busy just now. Nothing was charged; please try again later."), detail=detail
         )
         self.retry_after = retry_after
+        self.unreachable = unreachable  # no connection came about: another address may lead there
 
 
 class ProviderRefused(ProviderError):

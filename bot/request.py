@@ -10,11 +10,15 @@ class Mode(StrEnum):
     EDIT = "edit"
     BLEND = "blend"
     SERIES = "series"
+    LAYERS = "layers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """An input picture, normalised and stored under `blob`; where it is a picture of ours, whose."""
+    """An input picture, normalised and stored under `blob`; where it is a picture of ours, whose.
+
+    alpha: it has transparency.
+    """
 
     blob: str
     media_type: str
@@ -23,15 +27,20 @@ class Reference:
     size: int
     generation: str = ""
     index: int = 0
+    alpha: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """What is asked of a provider, validated: `size` is a tier that the model offers, or `WxH`."""
+    """What is asked of a provider, validated: `size` is a tier that the model offers, or `WxH`.
+
+    providers: who could serve it, in order of preference, at least one. ratio: "", "match" or one of the table's.
+    optimize, background, format: "" leaves it to the model, as None does with seed and guidance.
+    """
 
     mode: Mode
     prompt: str
-    provider: str
+    providers: tuple[str, ...]
     model: str
     size: str
     ratio: str = ""
@@ -39,16 +48,26 @@ class ImageRequest:
     references: tuple[Reference, ...] = ()
     format: str = ""
     watermark: bool = False
+    optimize: str = ""
+    background: str = ""
+    search: bool = False
+    seed: int | None = None
+    guidance: float | None = None
+
+    @property
+    def provider(self) -> str:
+        """The one that is preferred."""
+        return self.providers[0]
 
     @property
     def jobs(self) -> int:
-        """How many paid requests it takes: independent pictures are asked one by one, a series at once."""
-        return 1 if self.mode is Mode.SERIES else self.count
+        """How many paid requests it takes: independent pictures are asked one by one, a series or layers at once."""
+        return 1 if self.mode in (Mode.SERIES, Mode.LAYERS) else self.count
 
     @property
     def per_job(self) -> int:
         """How many pictures one of them may bring."""
-        return self.count if self.mode is Mode.SERIES else 1
+        return self.count // self.jobs
 
     def to_json(self) -> dict[str, Any]:
         data = {name: getattr(self, name) for name in self.__slots__ if name != "references"}
@@ -57,5 +76,8 @@ class ImageRequest:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ImageRequest":
+        """Also of what an earlier version stored: it knew one provider."""
         references = tuple(Reference(**reference) for reference in data["references"])
-        return cls(**{**data, "mode": Mode(data["mode"]), "references": references})
+        providers = tuple(data.get("providers") or (data["provider"],))
+        own = {name: value for name, value in data.items() if name != "provider"}
+        return cls(**{**own, "mode": Mode(data["mode"]), "providers": providers, "references": references})

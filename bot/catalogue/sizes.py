@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from math import ceil, floor, sqrt
 
 from bot.catalogue import Model
 from bot.errors import UsageError
@@ -9,21 +10,54 @@ from bot.i18n import Text, text
 
 _BY = re.compile(r"(\d{1,6})\s*[x×*]\s*(\d{1,6})", re.IGNORECASE)
 _TO = re.compile(r"(\d{1,4})\s*[:：/x×]\s*(\d{1,4})", re.IGNORECASE)
+MATCH = "match"  # the ratio of the first picture that is given
+_MATCH = frozenset({MATCH, "参考图", "原图"})
 # The vendor's own tables deviate: 5504x3040 is called 16:9 and is 1.8 % wider.
 _SAME_RATIO = 0.03
 
 
-def resolve(model: Model, size: str, ratio: str) -> str:
+def resolve(model: Model, size: str, ratio: str, *, like: tuple[int, int] | None = None) -> str:
     """The size to send: a bare tier (the model then picks the ratio), or `WxH`. Raises `UsageError`.
 
-    size: "" for the default tier, a tier, or WxH; ratio: "" or "auto" for none wanted, or one of the table's.
+    size: "" for the default tier, a tier, or WxH; ratio: "" or "auto" for none wanted, one of the table's, or `MATCH`.
+    like: the sides of the picture to match; while they are not known, `MATCH` comes to the bare tier.
     """
-    wanted = _ratio(model, ratio)
     exact = sides(size)
+    if ratio == MATCH:
+        if exact:
+            raise UsageError(text("Give an exact size or the ratio {ratio}, not both.", ratio=MATCH))
+        tier = _tier(model, size)
+        return matching(model, tier, *like) if like and not model.matches else tier
+    wanted = _ratio(model, ratio)
     if exact:
         return _exact(model, *exact, wanted)
     tier = _tier(model, size)
     return model.tiers[tier][wanted] if wanted else tier
+
+
+def known_ratio(ratio: str) -> str:
+    """The ratio as `resolve` takes it, from what people write for `MATCH`."""
+    return MATCH if ratio.strip().lower() in _MATCH else ratio
+
+
+def matching(model: Model, tier: str, width: int, height: int) -> str:
+    """The size of this tier in the ratio of a picture with these sides, as near as the model takes it.
+
+    The table's row where one has the ratio, else about as many pixels as the tier's square has.
+    """
+    rows = model.tiers[tier]
+    off = {size: abs(_distance(width, height, Fraction(*_sides(size)))) for size in rows.values()}
+    near = min(off, key=lambda size: off[size])
+    if off[near] <= _SAME_RATIO:
+        return near
+    aspect = min(max(width / height, model.min_aspect), model.max_aspect)
+    area = min(max(pixels(model, rows["1:1"]), model.min_pixels), model.max_pixels)
+    tall = round(sqrt(area / aspect))
+    while (wide := _wide(model, tall, aspect)) * tall > model.max_pixels:
+        tall -= 1
+    while (wide := _wide(model, tall, aspect)) * tall < model.min_pixels:
+        tall += 1
+    return f"{wide}x{tall}"
 
 
 def sides(size: str) -> tuple[int, int] | None:
@@ -100,6 +134,9 @@ def _exact(model: Model, width: int, height: int, ratio: str) -> str:
         raise UsageError(
             text("{size} is not {ratio}; give only one, or the ratio and a size such as 2K.", size=size, ratio=ratio)
         )
+    if in_tables(model, size):
+        return size
+    _check_sides(model, width, height)
     count = width * height
     if not model.min_pixels <= count <= model.max_pixels:
         raise UsageError(text("{size} has {count} pixels: {takes}.", size=size, count=f"{count:,}", takes=takes(model)))
@@ -116,8 +153,44 @@ def _exact(model: Model, width: int, height: int, ratio: str) -> str:
     return size
 
 
+def in_tables(model: Model, size: str) -> bool:
+    return any(size in table.values() for table in model.tiers.values())
+
+
+def takes_exactly(model: Model, width: int, height: int) -> bool:
+    """Whether these sides can be asked for."""
+    try:
+        _exact(model, width, height, "")
+    except UsageError:
+        return False
+    return True
+
+
+def _check_sides(model: Model, width: int, height: int) -> None:
+    if not model.exact_sides:
+        raise UsageError(
+            text("{model} takes only {tiers}, each with a ratio.", model=model.name, tiers=tuple(model.tiers))
+        )
+    least, most = model.exact_sides
+    if not least <= min(width, height) <= max(width, height) <= most:
+        raise UsageError(
+            text(
+                "{size} cannot be drawn with {model} here: each side must have from {least} to {most} pixels.",
+                size=f"{width}x{height}",
+                model=model.name,
+                least=least,
+                most=most,
+            )
+        )
+
+
 def _distance(width: int, height: int, ratio: Fraction) -> float:
     return float(Fraction(width, height) / ratio) - 1
+
+
+def _wide(model: Model, tall: int, aspect: float) -> int:
+    """The width for a height: whole, and within what the model takes."""
+    return min(max(round(tall * aspect), ceil(tall * model.min_aspect)), floor(tall * model.max_aspect))
 
 
 def _fraction(ratio: str) -> Fraction:

@@ -1,7 +1,9 @@
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from bot.catalogue import Catalogue, Model, load
-from bot.catalogue.sizes import pixels, price, resolve, sides, top_tier
+from bot.catalogue.sizes import MATCH, known_ratio, matching, pixels, price, resolve, sides, top_tier
 from bot.errors import UsageError
 
 CATALOGUE = load()
@@ -137,3 +139,51 @@ def test_a_bare_tier_counts_as_its_largest_row() -> None:
     assert top_tier(model) == "4K"
     assert sides("2048×1024") == (2048, 1024)
     assert sides("2K") is None
+
+
+# --- in the shape of a picture
+
+
+@given(
+    which=st.sampled_from(EVERY), width=st.integers(1, 40_000), height=st.integers(1, 40_000), tier=st.integers(0, 2)
+)
+def test_matching_is_valid_for_every_model_and_keeps_the_shape(
+    which: tuple[str, Model], width: int, height: int, tier: int
+) -> None:
+    _, model = which
+    assume(not model.matches)
+    name = tuple(model.tiers)[tier % len(model.tiers)]
+    size = matching(model, name, width, height)
+
+    made = sides(size)
+    assert made is not None
+    assert resolve(model, size, "") == size
+    allowed = min(max(width / height, model.min_aspect), model.max_aspect)
+    assert abs(made[0] / made[1] / allowed - 1) < 0.031
+    square = pixels(model, model.tiers[name]["1:1"])
+    assert size in model.tiers[name].values() or abs(made[0] * made[1] / square - 1) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "like", "wire"),
+    [
+        ("seedream-4.5", "2K", (3000, 2000), "2496x1664"),  # a row of the table
+        ("seedream-4.5", "2K", (3080, 2000), "2496x1664"),  # within three per cent of it
+        ("seedream-4.5", "2K", (3100, 2000), "2550x1645"),  # beyond
+        ("seedream-5.5", "2K", (3100, 2000), "2548x1644"),  # not one pixel more than it takes
+        ("seedream-4.5", "2K", (9000, 10), "8192x512"),  # clamped to 16:1
+        ("seedream-4.5", "2K", (10, 9000), "512x8192"),
+    ],
+)
+def test_matching_takes_the_row_or_the_same_shape(model: str, tier: str, like: tuple[int, int], wire: str) -> None:
+    assert resolve(CATALOGUE.model("modelark", model), tier, MATCH, like=like) == wire
+
+
+def test_a_picture_that_is_not_known_yet_comes_to_the_bare_tier() -> None:
+    assert resolve(CATALOGUE.model("modelark", "4.5"), "4k", MATCH) == "4K"
+
+
+@pytest.mark.parametrize("written", ["match", " Match ", "参考图", "原图"])
+def test_match_has_other_names(written: str) -> None:
+    assert known_ratio(written) == MATCH
+    assert known_ratio("16:9") == "16:9"
