@@ -16,7 +16,7 @@ from bot.chat import Attachment, Invocation, Post, Reply
 from bot.errors import NotThere, ProviderError
 from bot.i18n import text
 from bot.media.normalise import Normalised
-from bot.providers.base import Event, Finished, Job, Produced, Rejected, Submitted
+from bot.providers.base import Event, Finished, Job, Prepared, Probed, Produced, Rejected, Submitted
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -83,9 +83,11 @@ class FakeAdapter:
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """A step of a script: a picture comes."""
+    """A step of a script: a picture comes. cost: what the provider says it charged."""
 
     index: int = 0
+    title: str = ""
+    cost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Wait:
 
 
 DONE = Finished()
-Step = Make | Reject | Ticket | Wait | Finished | BaseException | Callable[[Job], Awaitable[None]]
+Step = Make | Reject | Ticket | Prepared | Wait | Finished | BaseException | Callable[[Job], Awaitable[None]]
 MADE: tuple[Step, ...] = (Make(), DONE)
 
 
@@ -125,17 +127,23 @@ class FakeProvider:
     by_number: dict[int, deque[Iterable[Step]]] = field(default_factory=lambda: defaultdict(deque))
     asked: list[tuple[Job, str]] = field(default_factory=list)
     side: int = 2048
+    idempotent: float = 0.0
+
+    async def probe(self) -> Probed:
+        return Probed(well=True, told="a fake")
 
     async def generate(self, job: Job, ticket: str = "") -> AsyncGenerator[Event, None]:
         self.asked.append((job, ticket))
         for step in self._script(job):
             match step:
-                case Make(index):
-                    yield await self._draw(job, index)
+                case Make():
+                    yield await self._draw(job, step)
                 case Reject(index, error):
                     yield Rejected(index, error)
                 case Ticket(given):
                     yield Submitted(given)
+                case Prepared():
+                    yield step
                 case Wait(event):
                     await event.wait()
                 case Finished():
@@ -157,10 +165,10 @@ class FakeProvider:
             return self.scripts.popleft()
         return (*(Make(index) for index in range(job.images)), DONE)
 
-    async def _draw(self, job: Job, index: int) -> Produced:
-        file = job.folder / f"picture-{index}"
-        file.write_bytes(painted(f"{job.id}:{index}:{len(self.asked)}"))
-        return Produced(index, file, "image/png", self.side, self.side)
+    async def _draw(self, job: Job, make: Make) -> Produced:
+        file = job.folder / f"picture-{make.index}"
+        file.write_bytes(painted(f"{job.id}:{make.index}:{len(self.asked)}"))
+        return Produced(make.index, file, "image/png", self.side, self.side, title=make.title, cost=make.cost)
 
 
 @dataclass
@@ -191,8 +199,17 @@ class FakeBlobs:
         self.stored.pop(key, None)
 
 
+@dataclass
 class FakeNormaliser:
-    """Takes every picture as it is; the real one has tests of its own."""
+    """Takes every picture as it is and says that it has these sides; the real one has tests of its own.
+
+    The limits of each asking are kept in `asked`.
+    """
+
+    width: int = 24
+    height: int = 16
+    alpha: bool = False
+    asked: list[InputLimits] = field(default_factory=list)
 
     async def __aenter__(self) -> "FakeNormaliser":
         return self
@@ -201,10 +218,18 @@ class FakeNormaliser:
         return None
 
     async def normalise(self, chunks: AsyncIterator[bytes], *, inputs: InputLimits, folder: Path) -> Normalised:
+        self.asked.append(inputs)
         data = b"".join([chunk async for chunk in chunks])
         file = folder / f"normalised-{sha256(data).hexdigest()[:8]}-{id(chunks)}"
         await asyncio.to_thread(file.write_bytes, data)
-        return Normalised(file=file, media_type="image/png", width=24, height=16, size=len(data))
+        return Normalised(
+            file=file,
+            media_type="image/png",
+            width=self.width,
+            height=self.height,
+            size=len(data),
+            alpha=self.alpha,
+        )
 
 
 def attached(data: bytes, name: str = "picture.png") -> Attachment:

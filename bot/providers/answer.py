@@ -132,8 +132,15 @@ class AnswerReader:
             raise BrokenAnswer("an answer that ends within a picture")
         try:
             return json.loads(self._words + self._string)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BrokenAnswer(f"not JSON: {error}") from error
+
+    def decoded(self, value: str) -> tuple[Path, Base64File] | None:
+        """The file of a `b64_json` that `close` gave; None where the value is none of ours."""
+        for number, (file, picture) in enumerate(zip(self.files, self.pictures, strict=True)):
+            if value == str(number):
+                return file, picture
+        return None
 
     def abandon(self) -> None:
         """Close what is open; for an answer that was cut."""

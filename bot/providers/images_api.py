@@ -4,47 +4,54 @@ One paid request per `generate`. What costs nothing, fetching a finished picture
 """
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+from urllib.parse import urlsplit
 
-import pybase64
 import structlog
 
-from bot.errors import AnswerBroken, OutcomeUnknown, PictureError, ProviderError
-from bot.i18n import Text, text
-from bot.media.sniff import HEAD, dimensions, sniff, whole
-from bot.providers.answer import MOST_PICTURE, AnswerReader, BrokenAnswer
-from bot.providers.base import Event, Finished, Job, Produced, Rejected
-from bot.providers.refusals import item_refusal, refusal, whole_refusal
-from bot.providers.sse import Decoder, Frame, FrameTooLong
-from bot.providers.transport import Answer, Transport
+from bot.errors import AnswerBroken, OutcomeUnknown, PictureError, ProviderBusy, ProviderError
+from bot.providers.answer import AnswerReader, BrokenAnswer
+from bot.providers.base import Event, Finished, Job, Probed, Rejected
+from bot.providers.pictures import Fetcher, Pictures, store_base64, unusable
+from bot.providers.refusals import (
+    entries_of,
+    error_in,
+    item_refusal,
+    listed,
+    plain,
+    refusal,
+    refused_empty,
+    seconds_of,
+    whole_refusal,
+)
+from bot.providers.sse import Decoder, FrameTooLong, read_ahead
+from bot.providers.transport import MOST_ERROR, UPLOAD_RATE, Answer, Transport
 from bot.providers.upload import Upload, upload
 
 log = structlog.get_logger(__name__)
 
-MOST_ERROR = 256 * 1024
-MOST_PIXELS = 100_000_000  # several times what any model draws; what is larger would only keep us busy
-UPLOAD_RATE = 500_000  # bytes a second that a slow line should reach; its time is added to the model's
-FETCHES = 3
-
-
-class Fetcher(Protocol):
-    """Downloads from the addresses that a provider names."""
-
-    async def fetch(self, url: str, *, into: Path, hosts: tuple[str, ...], max_bytes: int) -> None:
-        """Write what the address answers into a new file, or raise `PictureError` and leave none.
-
-        An error with a true `transient` may be gone the next time.
-        """
-        ...
+MOST_LIST = 4 * 1024 * 1024  # a gateway lists hundreds of models
+MOST_TITLE = 80
+LONGEST_LAYERS = 600.0  # seconds, as the vendor's own SDK waits; nobody says how long so many layers take
+QUICK = 2.0  # seconds; a server error that soon comes from before the drawing
+_PATH = "/images/generations"
 
 
 class ImagesApi:
-    """One provider. hosts: where its links may point; pause: seconds before a download is tried again."""
+    """One provider.
+
+    hosts: where its links may point. backup_url: asked where no connection to the first address came about.
+    free_question: the path under the address whose GET costs nothing, "" where there is none.
+    retry_quick: take a server error within `QUICK` seconds for "not accepted", so that the request may be sent again.
+    pause: seconds before a download is tried again. monotonic: seconds since any moment.
+    """
+
+    idempotent = 0.0
 
     def __init__(
         self,
@@ -55,26 +62,32 @@ class ImagesApi:
         transport: Transport,
         fetcher: Fetcher,
         hosts: tuple[str, ...] = (),
+        backup_url: str = "",
+        free_question: str = "",
+        retry_quick: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
         pause: float = 1.0,
     ) -> None:
         self.name = name
-        self._url = base_url.rstrip("/") + "/images/generations"
+        self._url = base_url.rstrip("/") + _PATH
+        self._backup = backup_url.rstrip("/") + _PATH if backup_url else ""
         self._key = api_key
         self._transport = transport
-        self._fetcher = fetcher
-        self._hosts = hosts
+        self._downloads = Pictures(fetcher=fetcher, hosts=hosts, pause=pause)
+        self._free_question = free_question
+        self._retry_quick = retry_quick
         self._clock = clock
-        self._pause = pause
+        self._monotonic = monotonic
 
     async def generate(self, job: Job, ticket: str = "") -> AsyncGenerator[Event, None]:
         """There are no tickets here: what was sent before a restart cannot be followed."""
         if ticket:
             raise OutcomeUnknown(detail="this provider gives no tickets")
         body = await asyncio.to_thread(upload, job)
-        async with self._post(job, body) as answer:
+        async with self._sent(job, body) as (answer, took):
             if not 200 <= answer.status < 300:
-                raise await self._refusal(job, answer)
+                raise await self._refusal(job, answer, took)
             log.info("provider answers", provider=self.name, status=answer.status, request_id=answer.request_id)
             if answer.media_type == "text/event-stream":
                 async with aclosing(self._stream(job, answer)) as events:
@@ -85,20 +98,65 @@ class ImagesApi:
         async for event in self._pictures(job, data, reader, answer.request_id):
             yield event
 
-    def _post(self, job: Job, body: Upload) -> AbstractAsyncContextManager[Answer]:
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        seconds = job.model.timeout + job.model.timeout_per_extra * (job.images - 1) + body.size / UPLOAD_RATE
-        return self._transport.post(self._url, headers=headers, body=body.chunks(), size=body.size, seconds=seconds)
+    async def probe(self) -> Probed:
+        """Where there is no free question, an empty request, which is certainly refused, for what it lacks."""
+        told = ""
+        for url in filter(None, (self._url, self._backup)):
+            try:
+                probed = await self._probed(url)
+            except ProviderBusy:
+                told += f"no connection to {_host(url)}; "
+            except ProviderError:
+                return Probed(well=False, told=f"{told}no answer from {_host(url)}")
+            except ValueError:  # a line break in the key, a user's name in the address
+                return Probed(well=False, told=f"{told}the key or the address cannot stand in a request")
+            else:
+                return replace(probed, told=told + probed.told)
+        return Probed(well=False, told=told.removesuffix("; "))
 
-    async def _refusal(self, job: Job, answer: Answer) -> ProviderError:
-        return refusal(
+    async def _probed(self, url: str) -> Probed:
+        if self._free_question:
+            address = url.removesuffix(_PATH) + self._free_question
+            async with self._transport.ask("GET", address, headers=self._headers()) as answer:
+                return listed(answer.status, await answer.read(MOST_LIST), hide=(self._key,))
+        async with self._transport.ask("POST", url, headers=self._headers(), data=b"{}") as answer:
+            return refused_empty(answer.status, await answer.read(MOST_ERROR), hide=(self._key,))
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+
+    @asynccontextmanager
+    async def _sent(self, job: Job, body: Upload) -> AsyncIterator[tuple[Answer, float]]:
+        """The answer, and the seconds until it began, the upload's included. At most one address reads the request."""
+        async with AsyncExitStack() as stack:
+            begun = self._monotonic()
+            try:
+                answer = await stack.enter_async_context(self._post(self._url, job, body))
+            except ProviderBusy as error:
+                if not (error.unreachable and self._backup):
+                    raise
+                log.warning("no connection, the backup address is asked", provider=self.name)
+                begun = self._monotonic()
+                answer = await stack.enter_async_context(self._post(self._backup, job, body))
+            yield answer, self._monotonic() - begun
+
+    def _post(self, url: str, job: Job, body: Upload) -> AbstractAsyncContextManager[Answer]:
+        seconds = _drawing_seconds(job) + body.size / UPLOAD_RATE
+        return self._transport.post(url, headers=self._headers(), body=body.chunks(), size=body.size, seconds=seconds)
+
+    async def _refusal(self, job: Job, answer: Answer, took: float) -> ProviderError:
+        wait, now = answer.header("Retry-After"), self._clock()
+        error = refusal(
             answer.status,
             await answer.read(MOST_ERROR),
-            retry_after=answer.header("Retry-After"),
+            retry_after=wait,
             request_id=answer.request_id,
-            now=self._clock(),
+            now=now,
             hide=self._hidden(job),
         )
+        if self._retry_quick and answer.status >= 500 and took <= QUICK and isinstance(error, OutcomeUnknown):
+            return ProviderBusy(retry_after=seconds_of(wait, now), detail=f"{error.detail}, after {took:.1f} s")
+        return error
 
     def _hidden(self, job: Job) -> tuple[str, ...]:
         """What a server must not bring into our logs or before other people by saying it back."""
@@ -122,19 +180,9 @@ class ImagesApi:
         self, job: Job, data: dict[str, Any], reader: AnswerReader, request_id: str
     ) -> AsyncGenerator[Event, None]:
         """Each entry is a picture or an error of its own; there may be fewer of them than were asked for."""
-        match data:
-            case {"data": [_, *_] as entries}:
-                pass
-            case {"error": error} if error:
-                raise whole_refusal(error, request_id=request_id, hide=self._hidden(job))
-            case {"data": []} | {"data": None}:
-                raise AnswerBroken(detail=f"no picture, request {request_id}")
-            case {"task_id": _} | {"data": {"task_id": _}} | {"id": _, "status": _}:
-                raise _asynchronous(request_id)
-            case _:
-                raise AnswerBroken(detail=f"no data, request {request_id}")
-        if isinstance(entries[0], dict) and "task_id" in entries[0]:
-            raise _asynchronous(request_id)
+        entries = entries_of(data, request_id=request_id, hide=self._hidden(job))
+        if job.layers:
+            entries = _bottom_first(entries)
         for index, entry in enumerate(entries[: job.images]):
             yield await self._picture(job, index, entry, request_id, reader)
         if len(entries) > job.images:
@@ -143,31 +191,38 @@ class ImagesApi:
 
     async def _stream(self, job: Job, answer: Answer) -> AsyncGenerator[Event, None]:
         """A series, each picture as soon as it is made. Without its last frame nobody knows what else was drawn."""
-        known: set[int] = set()
-        async for event in self._frames(answer):
-            match event:
-                case {"type": "image_generation.partial_succeeded", "image_index": int(index)}:
-                    if index not in known and 0 <= index < job.images:
-                        known.add(index)
-                        yield await self._picture(job, index, event, answer.request_id)
-                case {"type": "image_generation.partial_failed", "image_index": int(index), "error": dict(error)}:
-                    if index not in known:
-                        known.add(index)
-                        refused = item_refusal(error, request_id=answer.request_id, hide=self._hidden(job))
-                        yield Rejected(index, refused)
-                case {"type": "image_generation.completed"}:
-                    if event.get("error") and not known:
-                        hide = self._hidden(job)
-                        raise whole_refusal(event["error"], request_id=answer.request_id, hide=hide)
-                    yield Finished(_billed(event), answer.request_id)
-                    return
-                case {"error": error} if error:
-                    raise whole_refusal(error, request_id=answer.request_id, hide=self._hidden(job))
-        if len(known) < job.images:
-            raise OutcomeUnknown(detail=f"stream ended after {len(known)} pictures, request {answer.request_id}")
-        yield Finished(None, answer.request_id)
+        left, request_id = set(range(job.images)), answer.request_id
+        try:
+            async for event in read_ahead(self._frames(answer)):
+                match event:
+                    case {"type": "partial_succeeded" | "partial_failed", "image_index": int(index)} if index in left:
+                        left.remove(index)
+                        if error_in(event).get("code") == "InternalServiceError":
+                            left.clear()  # the rest is not drawn; moderation concerns its own picture only
+                        yield await self._picture(job, index, event, request_id)
+                    case {"type": "partial_succeeded" | "partial_failed"}:
+                        log.warning("a picture twice, or not asked for", provider=self.name, request_id=request_id)
+                    case {"type": "completed"} if len(left) < job.images:
+                        yield Finished(_billed(event), request_id)
+                        return
+                    case {"error": error} | ({"type": "error"} as error) if error:
+                        refused = whole_refusal(error, request_id=request_id, hide=self._hidden(job))
+                        if len(left) == job.images or (left and refused.billed is None):
+                            raise refused
+                        for index in sorted(left):
+                            yield Rejected(index, refused)
+                        left.clear()
+                    case {"type": "completed"}:
+                        raise AnswerBroken(detail=f"no picture, request {request_id}")
+        except OutcomeUnknown:
+            if left:
+                raise
+        if left:
+            raise OutcomeUnknown(detail=f"stream ended with {len(left)} pictures to come, request {request_id}")
+        yield Finished(None, request_id)
 
     async def _frames(self, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
+        """Each frame's JSON, `type` cut to its last word. What is not JSON shows at the end, as a picture missing."""
         decoder = Decoder()
         async for chunk in answer.chunks():
             try:
@@ -175,75 +230,63 @@ class ImagesApi:
             except FrameTooLong as error:
                 raise OutcomeUnknown(detail=str(error)) from error
             for frame in frames:
-                if frame.data == "[DONE]":
+                if frame.data.strip() == "[DONE]":
                     return
-                event = _event(frame)
-                if event is not None:
-                    yield event
+                event = frame.json()
+                if event is None:
+                    log.warning("a frame that is not JSON", provider=self.name, request_id=answer.request_id)
+                else:
+                    yield {**event, "type": str(event.get("type") or frame.event).removeprefix("image_generation.")}
 
     async def _picture(
         self, job: Job, index: int, entry: Any, request_id: str, reader: AnswerReader | None = None
     ) -> Event:
         file = job.folder / f"picture-{index}"
+        if refused := error_in(entry):
+            return Rejected(index, item_refusal(refused, request_id=request_id, hide=self._hidden(job)))
         try:
             match entry:
-                case {"error": dict(error)} if error:
-                    return Rejected(index, item_refusal(error, request_id=request_id, hide=self._hidden(job)))
-                case {"b64_json": str(value)} if reader and value.isdecimal():
-                    if reader.pictures[int(value)].broken:
-                        raise PictureError(_unusable(), detail=reader.pictures[int(value)].broken)
-                    file = reader.files[int(value)]
+                case {"b64_json": str(value)} if reader and (decoded := reader.decoded(value)):
+                    file, base64 = decoded
+                    if base64.broken:
+                        raise PictureError(unusable(), detail=base64.broken)
                 case {"b64_json": str(value)} if value:
-                    await asyncio.to_thread(_store, file, value)
+                    await asyncio.to_thread(store_base64, file, value)
                 case {"url": str(url)} if url:
-                    await self._fetch(url, file)
+                    await self._downloads.fetch(url, file)
                 case _:
                     return Rejected(index, AnswerBroken(detail=f"neither picture nor error, request {request_id}"))
-            return await asyncio.to_thread(_inspect, index, file)
+            title = _title(entry, hide=(self._key,)) if job.layers else ""
+            return await self._downloads.produced(index, file, title=title)
         except PictureError as error:
             return Rejected(index, AnswerBroken(detail=f"{error.detail}, request {request_id}"))
 
-    async def _fetch(self, url: str, into: Path) -> None:
-        """At once, because links expire; again where it may help, because it is free and the picture is paid for."""
-        for left in reversed(range(FETCHES)):
-            try:
-                await self._fetcher.fetch(url, into=into, hosts=self._hosts, max_bytes=MOST_PICTURE)
-                return
-            except PictureError as error:
-                if not left or not getattr(error, "transient", False):
-                    raise
-            await asyncio.sleep(self._pause * (FETCHES - left))
+
+def _drawing_seconds(job: Job) -> float:
+    seconds = job.model.timeout + job.model.timeout_per_extra * (job.images - 1)
+    return min(seconds, LONGEST_LAYERS) if job.layers else seconds
 
 
-def _inspect(index: int, file: Path) -> Produced:
-    """What the file really is; names and types in the answer are not believed."""
-    with file.open("rb") as opened:
-        media_type = sniff(opened.read(HEAD))
-    width, height = dimensions(file)
-    if width * height > MOST_PIXELS:
-        raise PictureError(_unusable(), detail=f"{width}x{height} pixels")
-    if not whole(file):
-        raise PictureError(_unusable(), detail=f"an {media_type} that was cut")
-    return Produced(index, file, media_type, width, height)
-
-
-def _store(file: Path, value: str) -> None:
+def _host(url: str) -> str:
+    """As much of an address as may be told: it can hold a password."""
     try:
-        file.write_bytes(pybase64.b64decode(value.partition(",")[2] or value, validate=True))
-    except ValueError as error:
-        raise PictureError(_unusable(), detail="not base64") from error
-
-
-def _event(frame: Frame) -> dict[str, Any] | None:
-    """The frame as a dictionary with a `type`; None for what is not JSON: a lost picture then shows at the end."""
-    try:
-        data = json.loads(frame.data)
+        return urlsplit(url).hostname or "an address without a host"
     except ValueError:
-        log.warning("a frame that is not JSON", event_name=frame.event)
-        return None
-    if not isinstance(data, dict):
-        return None
-    return {"type": frame.event, **data}
+        return "an address that is none"
+
+
+def _bottom_first(layers: list[Any]) -> list[Any]:
+    """By their height where each has one, else as they came."""
+    if not all(isinstance(layer, dict) and isinstance(layer.get("z_index"), int) for layer in layers):
+        return layers
+    return sorted(layers, key=lambda layer: int(layer["z_index"]))
+
+
+def _title(layer: dict[str, Any], hide: tuple[str, ...]) -> str:
+    for name in ("name", "description"):
+        if isinstance(words := layer.get(name), str) and words.strip():
+            return plain(words, MOST_TITLE, hide)
+    return ""
 
 
 def _billed(data: dict[str, Any]) -> int | None:
@@ -252,14 +295,3 @@ def _billed(data: dict[str, Any]) -> int | None:
             return count
         case _:
             return None
-
-
-def _asynchronous(request_id: str) -> AnswerBroken:
-    return AnswerBroken(
-        detail="this gateway answers with a task to be polled, which is not supported; "
-        f"it may have billed the task, request {request_id}"
-    )
-
-
-def _unusable() -> Text:
-    return text("The file holds no picture that can be read.")

@@ -4,8 +4,14 @@ Tolerant as the standard asks: any split, LF, CRLF or CR, comments, several `dat
 A frame that was cut before its blank line is never given.
 """
 
-from collections.abc import Iterator
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +21,26 @@ class Frame:
     event: str
     data: str
 
+    def json(self) -> dict[str, Any] | None:
+        try:
+            data = json.loads(self.data)
+        except (ValueError, RecursionError):
+            return None
+        return data if isinstance(data, dict) else None
+
 
 class FrameTooLong(ValueError):
     pass
 
 
 class Decoder:
-    """One stream. `most` bounds what one frame may hold, as a picture in base64 may stand in it."""
+    """One stream. `most` bounds the bytes of one frame, which is held in memory.
 
-    def __init__(self, most: int = 128 * 1024 * 1024) -> None:
+    Frames with links have a few hundred bytes. Some gateways put base64 there unasked, and the largest picture
+    that is expected, a 4K PNG of 40 MB, has 53 MiB of it.
+    """
+
+    def __init__(self, most: int = 64 * 1024 * 1024) -> None:
         self._most = most
         self._line: list[bytes] = []
         self._held = 0
@@ -41,6 +58,7 @@ class Decoder:
             self._after_cr = False
         *ended, rest = _lines(chunk)
         for part in ended:
+            self._hold(len(part))
             self._line.append(part)
             line, self._line = b"".join(self._line), []
             yield from self._take(line)
@@ -62,7 +80,6 @@ class Decoder:
         if name == b"event":
             self._event = words
         elif name == b"data":
-            self._hold(len(words))
             self._data.append(words)
 
     def _hold(self, count: int) -> None:
@@ -73,3 +90,30 @@ class Decoder:
 
 def _lines(chunk: bytes) -> list[bytes]:
     return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+
+
+async def read_ahead(source: AsyncGenerator[T, None], most: int = 32) -> AsyncGenerator[T, None]:
+    """The same, read while the caller is busy with what came before; `most` of it wait.
+
+    A connection that breaks takes with it what has arrived and was not read yet.
+    """
+    ready: asyncio.Queue[T] = asyncio.Queue(most)
+
+    async def read() -> None:
+        async with aclosing(source):
+            async for one in source:
+                await ready.put(one)
+
+    reading = asyncio.create_task(read())
+    try:
+        while True:
+            coming = asyncio.ensure_future(ready.get())
+            await asyncio.wait((coming, reading), return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                break
+            yield coming.result()
+        await reading
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

@@ -15,13 +15,21 @@ import aiohttp
 from bot.errors import AnswerBroken, OutcomeUnknown, ProviderBusy
 
 CHUNK = 256 * 1024
+MOST_ERROR = 256 * 1024  # bytes that are read of an error
+UPLOAD_RATE = 500_000  # bytes a second that a slow line should reach; its time is added to the model's
 _ID_TAIL = re.compile(r"[\s(]*request[ _]id\s*[:：]\s*([\w-]+)\)?\s*$", re.IGNORECASE)
+_NOT_OF_AN_ID = re.compile(r"[^\w.-]", re.ASCII)
 
 
 def split_request_id(message: str) -> tuple[str, str]:
     """Split "… Request id: 0217…" or "… (request id: 2024…)" into the message and the id."""
     found = _ID_TAIL.search(message)
-    return (message[: found.start()].rstrip(" ."), found[1]) if found else (message.strip(), "")
+    return (message[: found.start()].rstrip(" ."), tidy_id(found[1])) if found else (message.strip(), "")
+
+
+def tidy_id(said: str) -> str:
+    """A request id as logs may have it: a server can put anything there."""
+    return _NOT_OF_AN_ID.sub("", said[:160])[:80]
 
 
 class Answer:
@@ -30,8 +38,8 @@ class Answer:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
-        self.media_type = response.content_type
-        self.request_id = response.headers.get("x-request-id", "")
+        self.media_type = response.content_type[:80]
+        self.request_id = tidy_id(response.headers.get("x-request-id", ""))
 
     def header(self, name: str) -> str:
         return self._response.headers.get(name, "")
@@ -94,14 +102,31 @@ class Transport:
 
         Raises `ProviderBusy` where the request certainly never left, `OutcomeUnknown` where it may have been read.
         """
+        sized = {**headers, "Content-Length": str(size)}
+        async with self._request("POST", url, headers=sized, data=body, seconds=seconds) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def ask(
+        self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, seconds: float = 30.0
+    ) -> AsyncIterator[Answer]:
+        """A request that costs nothing: a poll, an upload (an `aiohttp.FormData`), a probe. Raises as `post` does."""
+        async with self._request(method, url, headers=headers, data=data, seconds=seconds) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, url: str, *, headers: Mapping[str, str], data: Any, seconds: float
+    ) -> AsyncIterator[Answer]:
         if not self._session:
             raise RuntimeError("the transport is not open")
         left = SimpleNamespace(connected=False)
         try:
-            response = await self._session.post(
+            response = await self._session.request(
+                method,
                 url,
-                data=body,
-                headers={**headers, "Content-Length": str(size)},
+                data=data,
+                headers=headers,
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=self._connect_seconds),
                 allow_redirects=False,
                 trace_request_ctx=left,
@@ -109,7 +134,7 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             if left.connected:
                 raise OutcomeUnknown(detail=f"{type(error).__name__} after connecting") from error
-            raise ProviderBusy(detail=f"no connection: {type(error).__name__}") from error
+            raise ProviderBusy(detail=f"no connection: {type(error).__name__}", unreachable=True) from error
         try:
             yield Answer(response)
         finally:

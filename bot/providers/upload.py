@@ -48,33 +48,66 @@ class Upload:
 
 def upload(job: Job) -> Upload:
     """The request's body. Looks up the references' sizes, and reads them only while it is sent."""
-    words = json.dumps(wire_fields(job), ensure_ascii=False).encode()
-    if not job.references:
+    return body_of(wire_fields(job), job.references)
+
+
+def body_of(fields: dict[str, Any], references: tuple[InputPicture, ...], key: str = "image") -> Upload:
+    """Fields, at least one, as JSON; the references stand as data URIs in a list under `key`, left out if empty."""
+    words = json.dumps(fields, ensure_ascii=False).encode()
+    if not references:
         return Upload(words, (), b"")
-    references = tuple((_prefix(picture), picture.path, picture.path.stat().st_size) for picture in job.references)
-    return Upload(words[:-1] + b', "image": [', references, b"]}")
+    files = tuple((_prefix(picture), picture.path, picture.path.stat().st_size) for picture in references)
+    return Upload(words[:-1] + f', "{key}": ['.encode(), files, b"]}")
 
 
 def wire_fields(job: Job) -> dict[str, Any]:
     """Every field but the references."""
-    model = job.model
     fields: dict[str, Any] = {
-        "model": model.id,
+        "model": job.model.id,
         "prompt": job.prompt,
         "size": job.size,
-        # A series in base64 would be one answer of tens of megabytes, and some servers refuse it.
-        "response_format": "url" if job.series else "b64_json",
+        # Many pictures in base64 would be one answer of tens of megabytes, and some servers refuse it.
+        "response_format": "url" if job.series or job.layers else "b64_json",
         "watermark": job.watermark,  # left out, it is true upstream
     }
+    if job.layers:
+        if not job.prompt.strip():
+            del fields["prompt"]
+        return {**fields, "layer_decomposition": True}  # nothing else goes with it: layers are always PNG
+    return {**fields, **_chosen(job), **_series(job)}
+
+
+def _chosen(job: Job) -> dict[str, Any]:
+    """What somebody chose, as far as this model has it to choose."""
+    model = job.model
+    fields: dict[str, Any] = {}
     if len(model.formats) > 1:
-        fields["output_format"] = job.format or model.formats[0]
-    if job.series and model.series:
-        fields["prompt"] = f"{job.prompt}\n{_count_words(job)}"
-        fields["sequential_image_generation"] = "auto"
+        # Only PNG of the two can be transparent.
+        fields["output_format"] = job.format or ("png" if job.background == "transparent" else model.formats[0])
+    if job.background and len(model.backgrounds) > 1:
+        fields["background"] = job.background
+    if job.optimize and len(model.optimize) > 1:
+        fields["optimize_prompt_options"] = {"mode": job.optimize}
+    if job.search and model.search:
+        fields["tools"] = [{"type": "web_search"}]
+    if job.seed is not None and model.seed:
+        fields["seed"] = job.seed
+    if job.guidance is not None and model.guidance:
+        fields["guidance_scale"] = job.guidance
+    return fields
+
+
+def _series(job: Job) -> dict[str, Any]:
+    if not (job.series and job.model.series):
+        return {}
+    fields: dict[str, Any] = {
+        "prompt": f"{job.prompt}\n{_count_words(job)}",
+        "sequential_image_generation": "auto",
         # Left out, it is 15 pictures upstream, all billed.
-        fields["sequential_image_generation_options"] = {"max_images": job.images}
-        if model.stream:
-            fields["stream"] = True
+        "sequential_image_generation_options": {"max_images": job.images},
+    }
+    if job.model.stream:
+        fields["stream"] = True
     return fields
 
 

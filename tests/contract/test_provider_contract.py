@@ -1,184 +1,46 @@
-"""What every provider keeps, whatever it speaks: one paid request, true events, errors that say what was billed.
+"""What every provider keeps, whatever it speaks: one paid request, true events, each mode that it has.
 
-A provider joins by a bench of its own in `BENCHES`: how to build it, and how to make the other side behave.
+A provider joins with a bench in `tests/contract/benches.py`: how to build it, how to make the other side behave, and
+what it has. A test runs for the benches that have what it is about; `test_provider_faults.py` has what goes wrong.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
+from contextlib import aclosing, suppress
 
 import pytest
-import pytest_asyncio
 from PIL import Image
 
-from bot.catalogue import Catalogue, load
-from bot.errors import ContentRefused, OutcomeUnknown, ProviderBusy, ProviderError
-from bot.media.fetch import GuardedFetcher
-from bot.providers.base import Event, Finished, InputPicture, Job, Produced, Provider, Rejected
-from bot.providers.images_api import ImagesApi
-from bot.providers.sandbox import Sandbox
-from bot.providers.transport import Transport
-from tests.fakes import DONE, FakeProvider, Make, Reject, painted
-
-CATALOGUE: Catalogue = load()
-
-
-class Bench(Protocol):
-    """A provider and the other side of its wire."""
-
-    provider: Provider
-    name: str
-
-    @property
-    def paid(self) -> int:
-        """How many paid requests came over the wire."""
-        ...
-
-    def goes_wrong(self, how: str) -> None:
-        """From now on: `busy`, `refuse words`, `refuse result`, `cut` (the answer), `silent`, `reject one`, `away`."""
-        ...
-
-    async def taken(self) -> None:
-        """Wait until the other side has taken a paid request and answers nothing yet."""
-        ...
-
-
-@dataclass
-class SandboxBench:
-    """The Images API over the sandbox, on a real socket."""
-
-    provider: ImagesApi
-    sandbox: Sandbox
-    name: str = "sandbox"
-
-    @property
-    def paid(self) -> int:
-        return self.sandbox.paid_requests
-
-    def goes_wrong(self, how: str) -> None:
-        match how:
-            case "away":
-                self.provider._url = "http://127.0.0.1:9/api/v3/images/generations"
-            case "reject one":
-                self.sandbox.faults.reject = frozenset({1})
-            case _:
-                names = {"cut": "cut_answer", "refuse words": "refuse_words", "refuse result": "refuse_result"}
-                setattr(self.sandbox.faults, names.get(how, how), True)
-
-    async def taken(self) -> None:
-        await self.sandbox.journal.next_accepted()
-
-
-@asynccontextmanager
-async def images_api(folder: Path) -> AsyncIterator[SandboxBench]:
-    async with Sandbox(seconds=0) as sandbox, Transport() as transport, GuardedFetcher() as fetcher:
-        fetcher.allow_also(sandbox.host, sandbox.port)
-        provider = ImagesApi(
-            "sandbox",
-            base_url=sandbox.base_url,
-            api_key="any",
-            transport=transport,
-            fetcher=fetcher,
-            hosts=CATALOGUE.offer("sandbox").hosts,
-            pause=0,
-        )
-        yield SandboxBench(provider, sandbox)
-
-
-@dataclass
-class FakeBench:
-    """The fake that stands in for a provider elsewhere is held to the same."""
-
-    provider: FakeProvider = field(default_factory=FakeProvider)
-    name: str = "sandbox"
-
-    def __post_init__(self) -> None:
-        self.came = asyncio.Event()
-
-    @property
-    def paid(self) -> int:
-        return self.provider.paid
-
-    def goes_wrong(self, how: str) -> None:
-        async def stay(_: object) -> None:
-            self.came.set()
-            await asyncio.Event().wait()
-
-        scripts: dict[str, Any] = {
-            "busy": (ProviderBusy(),),
-            "away": (ProviderBusy(),),
-            "refuse words": (ContentRefused("words"),),
-            "refuse result": (ContentRefused("result"),),
-            "cut": (OutcomeUnknown(),),
-            "silent": (stay,),
-            "reject one": (Make(0), Reject(1, ContentRefused("result")), Make(2), DONE),
-        }
-        self.provider.scripts.append(scripts[how])
-
-    async def taken(self) -> None:
-        await self.came.wait()
-
-
-@asynccontextmanager
-async def fake(folder: Path) -> AsyncIterator[FakeBench]:
-    yield FakeBench()
-
-
-BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"images_api": images_api, "fake": fake}
-
-
-@pytest_asyncio.fixture(params=BENCHES)
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with BENCHES[request.param](tmp_path) as bench:
-        yield bench
-
-
-@pytest.fixture
-def job(bench: Bench, tmp_path: Path) -> Callable[..., Job]:
-    """Makes a job of the smallest size, each with a folder of its own."""
-    made = count()
-
-    def make(**wanted: Any) -> Job:
-        folder = tmp_path / f"job-{next(made)}"
-        folder.mkdir()
-        model = CATALOGUE.model(bench.name, "seedream-4")
-        return Job(
-            **{"id": "k3f9w2ab:0", "model": model, "prompt": "a red fox", "size": "1K", "folder": folder, **wanted}
-        )
-
-    return make
-
-
-async def events_of(provider: Provider, job: Job, ticket: str = "") -> list[Event]:
-    return [event async for event in provider.generate(job, ticket)]
-
-
-async def error_of(provider: Provider, job: Job, ticket: str = "") -> ProviderError:
-    with pytest.raises(ProviderError) as raised:
-        await events_of(provider, job, ticket)
-    return raised.value
+from bot.errors import OutcomeUnknown
+from bot.providers.base import Finished, Job, Produced, Rejected
+from bot.request import Mode
+from tests.contract.asking import cases, events_of, having
+from tests.contract.benches import BENCHES, SimulatorBench
+from tests.contract.own_benches import Bench, FakeBench
+from tests.simulators.base import Fault
 
 
 async def test_one_job_is_one_paid_request_that_ends_with_finished(bench: Bench, job: Callable[..., Job]) -> None:
-    asked = job()
-    events = await events_of(bench.provider, asked)
+    events = await events_of(bench.provider, job())
 
-    assert bench.paid == 1
+    assert (bench.paid, bench.billed) == (1, 1)
     assert isinstance(events[-1], Finished)
     (made,) = [event for event in events if isinstance(event, Produced)]
     assert made.index == 0
 
 
+@pytest.mark.parametrize(
+    ("bench", "mode"),
+    [(name, mode) for mode in (Mode.IMAGINE, Mode.EDIT, Mode.BLEND) for name in having(mode)],
+    indirect=["bench"],
+)
 async def test_a_picture_is_a_whole_file_in_the_jobs_folder_and_is_what_it_says(
-    bench: Bench, job: Callable[..., Job]
+    bench: Bench, job: Callable[..., Job], mode: Mode
 ) -> None:
-    asked = job()
-    (made,) = [event for event in await events_of(bench.provider, asked) if isinstance(event, Produced)]
+    asked = job(mode)
+    events = await events_of(bench.provider, asked)
 
+    (made,) = [event for event in events if isinstance(event, Produced)]
     assert made.file.parent == asked.folder
     with Image.open(made.file) as image:
         image.load()
@@ -193,66 +55,52 @@ async def test_nothing_is_sent_before_the_first_event_is_asked_for(bench: Bench,
     assert bench.paid == 0
 
 
+@pytest.mark.parametrize("bench", having(Mode.SERIES), indirect=True)
 async def test_a_series_brings_each_picture_once_and_no_more_than_wanted(bench: Bench, job: Callable[..., Job]) -> None:
-    events = await events_of(bench.provider, job(images=3, series=True))
+    events = await events_of(bench.provider, job(Mode.SERIES))
 
     made = [event for event in events if isinstance(event, Produced)]
     assert [each.index for each in made] == [0, 1, 2]
     assert len({each.file for each in made}) == 3
+    assert (bench.paid, bench.billed) == (1, 1)
+
+
+@pytest.mark.parametrize("bench", having(Mode.LAYERS), indirect=True)
+async def test_layers_are_pngs_with_names_and_the_base_first(bench: Bench, job: Callable[..., Job]) -> None:
+    events = await events_of(bench.provider, job(Mode.LAYERS))
+
+    base, *layers = [event for event in events if isinstance(event, Produced)]
+    assert 2 <= len(layers) <= 4
+    assert {each.media_type for each in (base, *layers)} == {"image/png"}
+    assert all(each.title for each in layers)
+    assert all(each.width * each.height < base.width * base.height for each in layers)
     assert bench.paid == 1
 
 
-async def test_one_of_a_series_that_is_held_back_does_not_end_the_others(bench: Bench, job: Callable[..., Job]) -> None:
-    bench.goes_wrong("reject one")
-    events = await events_of(bench.provider, job(images=3, series=True))
-
-    assert [event.index for event in events if isinstance(event, Produced)] == [0, 2]
-    (rejected,) = [event for event in events if isinstance(event, Rejected)]
-    assert (rejected.index, rejected.error.billed) == (1, False)
-    assert isinstance(rejected.error, ContentRefused)
-
-
-async def test_references_are_taken(bench: Bench, job: Callable[..., Job], tmp_path: Path) -> None:
-    file = tmp_path / "reference.png"
-    file.write_bytes(painted("reference", 640, 480))
-    references = (InputPicture(path=file, media_type="image/png"),) * 2
-
-    assert isinstance((await events_of(bench.provider, job(references=references)))[-1], Finished)
-
-
-@pytest.mark.parametrize("how", ["busy", "away"])
-async def test_a_busy_provider_certainly_took_nothing_and_is_not_asked_again(
-    bench: Bench, job: Callable[..., Job], how: str
+@pytest.mark.parametrize(("bench", "fault"), cases(Fault.REJECT_ONE, mode=Mode.SERIES), indirect=["bench"])
+async def test_one_of_a_series_that_is_held_back_does_not_end_the_others(
+    bench: Bench, job: Callable[..., Job], fault: Fault
 ) -> None:
-    bench.goes_wrong(how)
-    error = await error_of(bench.provider, job())
+    bench.goes_wrong(fault)
+    events = await events_of(bench.provider, job(Mode.SERIES))
 
-    assert isinstance(error, ProviderBusy)
-    assert error.billed is False
-    assert bench.paid <= 1
-
-
-@pytest.mark.parametrize("stage", ["words", "result"])
-async def test_moderation_says_at_which_stage_and_is_not_billed(
-    bench: Bench, job: Callable[..., Job], stage: str
-) -> None:
-    bench.goes_wrong(f"refuse {stage}")
-    error = await error_of(bench.provider, job())
-
-    assert isinstance(error, ContentRefused)
-    assert (error.stage, error.billed, bench.paid) == (stage, False, 1)
+    assert len([event for event in events if isinstance(event, Produced)]) == 2
+    assert [event.error.billed for event in events if isinstance(event, Rejected)] == [False] * bench.tells_why
+    assert isinstance(events[-1], Finished)
 
 
-async def test_an_answer_that_is_cut_is_unknown_and_not_asked_again(bench: Bench, job: Callable[..., Job]) -> None:
-    bench.goes_wrong("cut")
-    error = await error_of(bench.provider, job())
+@pytest.mark.parametrize(("bench", "fault"), cases(Fault.FEWER, mode=Mode.SERIES), indirect=["bench"])
+async def test_fewer_pictures_than_asked_for_are_delivered(bench: Bench, job: Callable[..., Job], fault: Fault) -> None:
+    bench.goes_wrong(fault)
+    events = await events_of(bench.provider, job(Mode.SERIES))
 
-    assert isinstance(error, OutcomeUnknown)
-    assert (error.billed, bench.paid) == (None, 1)
+    assert [event.index for event in events if isinstance(event, Produced)] == [0, 1]
+    assert isinstance(events[-1], Finished)
 
 
-async def test_whoever_stops_waiting_is_let_go_at_once(bench: Bench, job: Callable[..., Job]) -> None:
-    bench.goes_wrong("silent")
+@pytest.mark.parametrize(("bench", "fault"), cases(Fault.SILENT), indirect=["bench"])
+async def test_whoever_stops_waiting_is_let_go_at_once(bench: Bench, job: Callable[..., Job], fault: Fault) -> None:
+    bench.goes_wrong(fault)
     waiting = asyncio.ensure_future(events_of(bench.provider, job()))
     await bench.taken()
     waiting.cancel()
@@ -260,12 +108,12 @@ async def test_whoever_stops_waiting_is_let_go_at_once(bench: Bench, job: Callab
     async with asyncio.timeout(5):
         with pytest.raises(asyncio.CancelledError):
             await waiting
-    assert bench.paid == 1
+    assert (bench.paid, bench.billed) == (1, 1)
 
 
+@pytest.mark.parametrize("bench", having(Mode.SERIES), indirect=True)
 async def test_leaving_a_series_early_keeps_what_came(bench: Bench, job: Callable[..., Job]) -> None:
-    asked = job(images=3, series=True)
-    async with asyncio.timeout(10), aclosing(bench.provider.generate(asked)) as events:  # type: ignore[type-var]
+    async with asyncio.timeout(10), aclosing(bench.provider.generate(job(Mode.SERIES))) as events:
         first = await anext(aiter(events))
 
     assert isinstance(first, Produced)
@@ -280,17 +128,23 @@ async def test_with_a_ticket_nothing_is_paid_for(bench: Bench, job: Callable[...
 
 
 async def test_jobs_at_the_same_time_do_not_mix(bench: Bench, job: Callable[..., Job]) -> None:
-    jobs = [job(id=f"k3f9w2ab:{number}", prompt=f"fox number {number}") for number in range(4)]
+    jobs = [job(prompt=f"fox number {number}") for number in range(4)]
     results = await asyncio.gather(*(events_of(bench.provider, each) for each in jobs))
 
-    assert bench.paid == 4
+    assert (bench.paid, bench.billed) == (4, 4)
     for asked, events in zip(jobs, results, strict=True):
         (made,) = [event for event in events if isinstance(event, Produced)]
         assert made.file.parent == asked.folder
 
 
-async def test_no_error_repeats_the_words_to_the_operator(bench: Bench, job: Callable[..., Job]) -> None:
-    for how in ("refuse words", "busy"):
-        bench.goes_wrong(how)
-        error = await error_of(bench.provider, job(prompt="canary-words"))
-        assert "canary" not in error.detail + str(error)
+@pytest.mark.parametrize("bench", [name for name, entry in BENCHES.items() if entry.simulated], indirect=True)
+async def test_the_question_after_the_key_costs_nothing_and_never_fails(bench: SimulatorBench) -> None:
+    good = await bench.provider.probe()
+    bench.changes_key()
+    bad = await bench.provider.probe()
+    await bench.leaves()
+    away = await bench.provider.probe()
+
+    assert (good.well, bad.well, away.well) == (True, False, False)
+    assert all(bench.key not in probed.told for probed in (good, bad, away))
+    assert (bench.paid, bench.billed) == (0, 0)

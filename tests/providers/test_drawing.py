@@ -4,6 +4,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageFont, ImageStat
@@ -51,7 +52,7 @@ def test_the_same_asking_draws_the_same_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"prompt": "a red fox!"}, {"seed": 1}], ids=str)
-def test_other_words_or_another_seed_draw_another_picture(tmp_path: Path, other: dict[str, str]) -> None:
+def test_other_words_or_another_seed_draw_another_picture(tmp_path: Path, other: dict[str, Any]) -> None:
     assert far_apart(drawn(tmp_path, FOX), drawn(tmp_path, replace(FOX, **other))) > 4
 
 
@@ -108,6 +109,31 @@ def test_a_series_is_one_place_at_several_hours(tmp_path: Path) -> None:
 
     assert far_apart(series[0], series[2]) > 15
     assert far_apart(edges[0], edges[1]) < 60
+
+
+def test_what_the_words_name_stands_on_nothing(tmp_path: Path) -> None:
+    fox = drawn(tmp_path, replace(FOX, transparent=True))
+
+    assert fox.mode == "RGBA"
+    assert fox.getpixel((4, 4)) == (0, 0, 0, 0)
+    assert fox.getchannel("A").crop((128, 128, 384, 440)).getextrema() == (0, 255)
+
+
+def test_an_edit_keeps_the_shape_of_a_transparent_picture(tmp_path: Path) -> None:
+    given = Image.new("RGBA", (512, 472))
+    given.paste((200, 60, 60, 255), (100, 100, 300, 300))
+    edited = drawn(tmp_path, replace(FOX, prompt="make it night", transparent=True, references=(as_bytes(given),)))
+
+    alpha = edited.getchannel("A")
+    assert alpha.getpixel((200, 200)) == 255
+    assert alpha.getpixel((400, 400)) == 0
+    assert alpha.getpixel((20, 20)) == 0
+
+
+def test_a_scene_without_a_shape_of_its_own_is_an_oval(tmp_path: Path) -> None:
+    alpha = drawn(tmp_path, replace(FOX, prompt="a quiet valley", transparent=True)).getchannel("A")
+
+    assert (alpha.getpixel((2, 2)), alpha.getpixel((256, 236))) == (0, 255)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "CMYK"])

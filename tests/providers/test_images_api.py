@@ -22,7 +22,7 @@ from bot.media.fetch import FetchError, GuardedFetcher
 from bot.providers.base import Finished, InputPicture
 from bot.providers.images_api import ImagesApi
 from bot.providers.transport import Transport
-from tests.providers.conftest import Workbench, collect
+from tests.providers.conftest import Links, Workbench, collect
 
 SMALL = {"model": "seedream-4", "size": "1024x1024"}
 
@@ -201,19 +201,6 @@ async def test_leaving_early_closes_the_connection(workbench: Workbench) -> None
         await asking
 
     assert workbench.sandbox.paid_requests == 1
-
-
-class Links:
-    """A fetcher that fails as often as told, and then gives the same bytes, or fails for ever."""
-
-    def __init__(self, data: bytes | None, *, failures: int = 0, transient: bool = True) -> None:
-        self.data, self.failures, self.transient, self.asked = data, failures, transient, 0
-
-    async def fetch(self, url: str, *, into: Path, hosts: tuple[str, ...], max_bytes: int) -> None:
-        self.asked += 1
-        if self.asked <= self.failures or self.data is None:
-            raise FetchError("reset", transient=self.transient)
-        await asyncio.to_thread(into.write_bytes, self.data)
 
 
 @pytest.mark.parametrize(

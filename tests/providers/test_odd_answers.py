@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -16,8 +17,7 @@ from bot.errors import AnswerBroken, ContentRefused, OutcomeUnknown, ProviderMis
 from bot.providers.base import Job
 from bot.providers.images_api import ImagesApi
 from bot.providers.transport import Transport
-from tests.providers.conftest import Outcome, collect
-from tests.providers.test_images_api import Links
+from tests.providers.conftest import Links, Outcome, collect
 
 MODEL = load().model("modelark", "seedream-4.5")
 Ask = Callable[..., Awaitable[Outcome]]
@@ -75,6 +75,39 @@ async def test_an_empty_base64_beside_a_link_means_the_link(ask: Ask) -> None:
     assert outcome.produced[0].media_type == "image/webp"
 
 
+async def test_a_gateway_that_fills_every_absent_field_with_nothing_is_understood(ask: Ask) -> None:
+    empty = {"code": "", "message": ""}
+    entry = {"url": "https://host/1.jpeg", "b64_json": "", "revised_prompt": "", "task_id": "", "error": empty}
+    usage = {"input_tokens": 1, "output_tokens": 16384, "total_tokens": 16385}
+    outcome = await ask(json.dumps({"created": 1, "task_id": "", "data": [entry], "usage": usage, "error": ""}))
+
+    assert len(outcome.produced) == 1
+    assert outcome.finished
+    assert outcome.finished.images is None
+    assert outcome.error is None
+
+
+async def test_pictures_beside_the_name_of_a_task_are_pictures(ask: Ask) -> None:
+    entry = {"task_id": "t1", "url": "https://host/1.jpeg"}
+    outcome = await ask(json.dumps({"id": "t1", "status": "succeeded", "data": [entry]}))
+
+    assert len(outcome.produced) == 1
+
+
+async def test_fewer_pictures_than_asked_for_settle_what_came(ask: Ask) -> None:
+    outcome = await ask(json.dumps({"data": [{"url": "https://host/1.jpeg"}]}), images=4)
+
+    assert [one.index for one in outcome.produced] == [0]
+    assert outcome.rejected == []
+    assert outcome.finished
+
+
+async def test_an_error_within_an_entry_may_be_bare_words(ask: Ask) -> None:
+    outcome = await ask(json.dumps({"data": [{"error": "the output image may contain sensitive information"}]}))
+
+    assert isinstance(outcome.rejected[0].error, ContentRefused)
+
+
 async def test_a_mixed_list_gives_each_entry_its_own_end(ask: Ask) -> None:
     entries = [
         {"url": "https://host/1.jpeg"},
@@ -111,9 +144,6 @@ async def test_more_pictures_than_asked_for_are_left(ask: Ask) -> None:
         ("{}", "application/json", AnswerBroken),
         ('{"data": []}', "application/json", AnswerBroken),
         ('{"data": null, "created": 1}', "application/json", AnswerBroken),
-        ('{"task_id": "t1", "status": "queued"}', "application/json", AnswerBroken),
-        ('{"code": "success", "data": {"task_id": "t1"}}', "application/json", AnswerBroken),
-        ('{"code": 200, "data": [{"task_id": "t1", "status": "submitted"}]}', "application/json", AnswerBroken),
         ('{"data": [], "error": {"code": "InternalServiceError", "message": ""}}', "application/json", OutcomeUnknown),
         ('{"error": {"code": "QuotaExceeded", "message": ""}}', "application/json", ProviderMisconfigured),
         ('data: {"error": {"code": "InternalServiceError"}}\n\n', "text/event-stream", OutcomeUnknown),
@@ -131,10 +161,25 @@ async def test_an_answer_without_a_picture_is_told_apart(
     assert outcome.events == []
 
 
-async def test_an_asynchronous_gateway_is_named_to_the_operator(ask: Ask) -> None:
-    outcome = await ask('{"task_id": "t1"}', **{"x-request-id": "r1"})
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"task_id": "t1"},
+        {"task_id": "t1", "status": "queued", "data": []},
+        {"id": "t1", "status": "pending", "object": "image.generation.task"},
+        {"id": "t1", "status": "pending", "data": None, "error": ""},
+        {"code": "success", "message": "", "data": {"task_id": "t1"}},
+        {"code": 200, "data": {"taskId": "t1"}},
+        {"code": 200, "data": {"id": "t1", "status": "created", "urls": {"get": "https://host/t1"}}},
+        {"code": 200, "data": [{"task_id": "t1", "status": "submitted"}]},
+    ],
+    ids=str,
+)
+async def test_an_asynchronous_gateway_is_named_to_the_operator(ask: Ask, body: dict[str, Any]) -> None:
+    outcome = await ask(json.dumps(body), **{"x-request-id": "r1"})
 
-    assert outcome.error
+    assert isinstance(outcome.error, AnswerBroken)
+    assert outcome.events == []
     assert "a task to be polled, which is not supported" in outcome.error.detail
     assert "r1" in outcome.error.detail
 
@@ -161,6 +206,17 @@ async def test_a_stream_is_read_past_previews_unknown_events_and_noise(ask: Ask)
     assert [one.index for one in outcome.rejected] == [1]
     assert outcome.finished
     assert outcome.finished.images == 2
+
+
+@pytest.mark.parametrize("number", ["0", "17", "9" * 5000], ids=len)
+async def test_a_number_that_no_picture_of_ours_has_is_no_picture(ask: Ask, number: str) -> None:
+    outcome = await ask(f'{{"data": [{{"b64\\u005fjson": "{number}"}}]}}')
+
+    assert isinstance(outcome.rejected[0].error, AnswerBroken)
+
+
+async def test_an_answer_that_is_nested_without_end_is_broken(ask: Ask) -> None:
+    assert isinstance((await ask("[" * 100_000)).error, AnswerBroken)
 
 
 async def test_a_compressed_answer_is_not_unpacked(ask: Ask) -> None:

@@ -1,10 +1,13 @@
-from itertools import pairwise
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.providers.sse import Decoder, Frame, FrameTooLong
+from bot.providers.sse import Decoder, Frame, FrameTooLong, read_ahead
 
 words = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=30)
 frames = st.lists(st.tuples(words.map(str.strip), st.lists(words, min_size=1, max_size=3)), max_size=5)
@@ -50,3 +53,52 @@ def test_a_frame_without_end_is_refused() -> None:
     decoder = Decoder(most=100)
     with pytest.raises(FrameTooLong):
         list(decoder.feed(b"data: 0123456789\n" * 20))
+
+
+def test_a_frame_may_be_as_long_as_it_is_allowed_however_it_is_split() -> None:
+    frame = b"data: " + b"a" * 94
+    for size in (1, 30, 100):
+        decoder = Decoder(most=100)
+        got = [f for at in range(0, 100, size) for f in decoder.feed(frame[at : at + size])]
+
+        assert [*got, *decoder.feed(b"\n\ndata: b\n\n")] == [Frame("", "a" * 94), Frame("", "b")]
+
+
+async def test_what_has_arrived_is_read_although_nobody_asked_for_it_yet() -> None:
+    arrived = asyncio.Event()
+
+    async def source() -> AsyncGenerator[int, None]:
+        yield 1
+        yield 2
+        arrived.set()
+        raise ConnectionError
+
+    seen = []
+    with suppress(ConnectionError):
+        async for one in read_ahead(source()):
+            await arrived.wait()
+            seen.append(one)
+        pytest.fail("that it broke off was not told")
+
+    assert seen == [1, 2]
+
+
+async def test_reading_ahead_has_a_limit_and_ends_with_whoever_asked() -> None:
+    taken = []
+    ended = asyncio.Event()
+
+    async def source() -> AsyncGenerator[int, None]:
+        try:
+            for number in count():
+                taken.append(number)
+                yield number
+        finally:
+            ended.set()
+
+    async with aclosing(read_ahead(source(), most=3)) as numbers:
+        assert await anext(numbers) == 0
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    assert len(taken) <= 6
+    assert ended.is_set()

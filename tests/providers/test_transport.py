@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from bot.errors import OutcomeUnknown, ProviderBusy, ProviderError
-from bot.providers.transport import Transport, split_request_id
+from bot.providers.transport import Transport, split_request_id, tidy_id
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -189,3 +189,11 @@ async def test_the_request_says_its_length_and_wants_nothing_compressed() -> Non
 )
 def test_the_request_id_stands_at_the_end_of_a_message(message: str, words: str, request_id: str) -> None:
     assert split_request_id(message) == (words, request_id)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("0217ab-c_d.e", "0217ab-c_d.e"), ("a\x1b[2J b\n<é>", "a2Jb"), ("x" * 10_000, "x" * 80), ("", "")],
+)
+def test_a_request_id_is_short_and_plain(said: str, kept: str) -> None:
+    assert tidy_id(said) == kept

@@ -8,10 +8,12 @@ from typing import Any
 
 import pybase64
 
-from bot.providers.sandbox.rules import Asked, Refused
+from bot.providers.sandbox.fields import Refused
+from bot.providers.sandbox.layers import Layer
+from bot.providers.sandbox.rules import Asked
 
 _PIECE = 3 * 256 * 1024
-_PICTURE = "\u0000picture"  # stands in the JSON where the base64 goes; no field of ours can hold it
+PICTURE = "\u0000picture"  # stands in the JSON where the base64 goes; no field of ours can hold it
 
 RESULT_REFUSED = Refused(
     400,
@@ -52,37 +54,56 @@ class Made:
     file: Path | None = None
     link: str = ""
     refused: Refused | None = None
+    layer: Layer | None = None
 
 
 def error_body(refused: Refused, request_id: str) -> dict[str, Any]:
     return {"error": {**_error(refused, request_id), "param": "", "type": refused.kind}}
 
 
-def answer_pieces(asked: Asked, made: Sequence[Made], created: int, request_id: str) -> tuple[int, Iterator[bytes]]:
-    """The length of the whole answer, and its bytes piece by piece, so that no picture is held in memory."""
+def answer_body(asked: Asked, made: Sequence[Made], created: int, request_id: str) -> dict[str, Any]:
+    """The answer with `PICTURE` for each picture in base64."""
     body = {
         "model": asked.model.id,
         "created": created,
         "data": [_entry(asked, one, request_id) for one in made],
         "usage": _usage(asked, made),
     }
-    words = json.dumps(body).encode().split(json.dumps(_PICTURE).encode()[1:-1])
+    if asked.search:
+        body["tools"] = [{"type": "web_search"}]
+    return body
+
+
+def answer_pieces(asked: Asked, made: Sequence[Made], created: int, request_id: str) -> tuple[int, Iterator[bytes]]:
+    """The length of the whole answer, and its bytes piece by piece, so that no picture is held in memory."""
+    body = answer_body(asked, made, created, request_id)
+    words = json.dumps(body).encode().split(json.dumps(PICTURE).encode()[1:-1])
     files = [one.file for one in made if one.file and not one.link]
     length = sum(map(len, words)) + sum(4 * -(-file.stat().st_size // 3) for file in files)
     return length, _pieces(words, files)
 
 
 def picture_frame(asked: Asked, one: Made, created: int, request_id: str) -> bytes:
-    kind = "partial_failed" if one.refused else "partial_succeeded"
-    data = {"model": asked.model.id, "created": created, "image_index": one.index, **_entry(asked, one, request_id)}
+    data = picture_event(asked, one, created, request_id)
     if one.file and not one.link:
         data["b64_json"] = pybase64.b64encode(one.file.read_bytes()).decode()
-    return _frame(f"image_generation.{kind}", data)
+    return _frame(data)
+
+
+def picture_event(asked: Asked, one: Made, created: int, request_id: str) -> dict[str, Any]:
+    """As `answer_body`, of one picture in a stream."""
+    kind = "image_generation.partial_failed" if one.refused else "image_generation.partial_succeeded"
+    about = {"type": kind, "model": asked.model.id, "created": created, "image_index": one.index}
+    return {**about, **_entry(asked, one, request_id)}
 
 
 def completed_frames(asked: Asked, made: Sequence[Made], created: int) -> bytes:
-    data = {"model": asked.model.id, "created": created, "usage": _usage(asked, made)}
-    return _frame("image_generation.completed", data) + b"data: [DONE]\n\n"
+    return _frame(completed_event(asked, made, created)) + b"data: [DONE]\n\n"
+
+
+def completed_event(asked: Asked, made: Sequence[Made], created: int) -> dict[str, Any]:
+    about = {"type": "image_generation.completed", "model": asked.model.id, "created": created}
+    return {**about, "usage": _usage(asked, made)}
 
 
 def _pieces(words: list[bytes], files: list[Path]) -> Iterator[bytes]:
@@ -97,19 +118,33 @@ def _pieces(words: list[bytes], files: list[Path]) -> Iterator[bytes]:
 def _entry(asked: Asked, one: Made, request_id: str) -> dict[str, Any]:
     if one.refused:
         return {"error": _error(one.refused, request_id)}
-    entry: dict[str, Any] = {"url": one.link} if one.link else {"b64_json": _PICTURE}
+    entry: dict[str, Any] = {"url": one.link} if one.link else {"b64_json": PICTURE}
     entry["size"] = f"{one.width}x{one.height}"
     if len(asked.model.formats) > 1:
         entry["output_format"] = asked.format
-    return entry
+    if asked.background and not asked.model.alpha_for_transparent:  # 5.5 says what came of "auto"
+        entry["background"] = "transparent" if asked.background == "transparent" else "opaque"
+    return {**entry, **_place(one)}
 
 
-def _usage(asked: Asked, made: Sequence[Made]) -> dict[str, int]:
-    came = [one for one in made if one.file]
+def _place(one: Made) -> dict[str, Any]:
+    """Where a layer belongs; the base has no box."""
+    if not one.layer:
+        return {}
+    place: dict[str, Any] = {"z_index": one.index, "name": one.layer.name, "description": one.layer.description}
+    if one.layer.box:
+        place["bounding_box"] = {"absolute": list(one.layer.box), "normalized": one.layer.normalized}
+    return place
+
+
+def _usage(asked: Asked, made: Sequence[Made]) -> dict[str, Any]:
+    came = [one for one in made if not one.refused]
     tokens = round(sum(one.width * one.height for one in came) / 256)
-    usage = {"generated_images": len(came), "output_tokens": tokens, "total_tokens": tokens}
+    usage: dict[str, Any] = {"generated_images": len(came), "output_tokens": tokens, "total_tokens": tokens}
     if not asked.model.series:  # 5.0 Pro and later count what was given, too
         usage["input_images"] = len(asked.references)
+    if asked.search:
+        usage["tool_usage"] = {"web_search": 1}
     return usage
 
 
@@ -117,5 +152,5 @@ def _error(refused: Refused, request_id: str) -> dict[str, Any]:
     return {"code": refused.code, "message": f"{refused.message} Request id: {request_id}"}
 
 
-def _frame(kind: str, data: dict[str, Any]) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n".encode()
+def _frame(data: dict[str, Any]) -> bytes:
+    return f"event: {data['type']}\ndata: {json.dumps(data)}\n\n".encode()

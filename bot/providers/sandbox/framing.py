@@ -7,7 +7,7 @@ from fractions import Fraction
 from bot.catalogue import Model
 from bot.catalogue.sizes import closest_ratio, ratios, sides
 from bot.media.sniff import measure
-from bot.providers.sandbox.rules import Asked
+from bot.providers.sandbox.rules import AUTO, Asked
 
 _RATIO = re.compile(r"(?<!\d)(\d{1,2})\s*[:：]\s*(\d{1,2})(?!\d)")
 _WORDS = (
@@ -24,10 +24,19 @@ def frame(asked: Asked) -> tuple[int, int]:
     exact = sides(asked.size)
     if exact:
         return exact
+    if asked.size == AUTO:
+        return _as_given(asked)
     table = asked.model.tiers[asked.size]
     found = sides(table[_ratio(asked)])
     assert found, "every row of the table is WxH"
     return found
+
+
+def _as_given(asked: Asked) -> tuple[int, int]:
+    """The reference's own size, or the largest of its shape that the model draws."""
+    width, height = measure(io.BytesIO(asked.references[0]))
+    share = min(1.0, (asked.model.max_pixels / (width * height)) ** 0.5)
+    return max(1, int(width * share)), max(1, int(height * share))
 
 
 def _ratio(asked: Asked) -> str:

@@ -3,41 +3,26 @@
 Simulators of other gateways extend it: they pass other models, caps and a rule for unknown keys.
 """
 
-import io
-import re
-from binascii import Error as NotBase64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import pybase64
+from typing import Any
 
 from bot.catalogue import Model
 from bot.catalogue.sizes import sides
-from bot.errors import PictureError
-from bot.media.sniff import measure
+from bot.providers.sandbox.fields import Refused, invalid, known_to, missing, one_of, typed
+from bot.providers.sandbox.references import check_layered, has_alpha, references
 
-T = TypeVar("T")
 SERIES_TOTAL = 15
-_DATA_URI = re.compile(r"data:image/([A-Za-z0-9.+-]+);base64,")
-_FORMATS = frozenset({"jpeg", "png", "webp", "bmp", "tiff", "gif", "heic", "heif"})
+AUTO = "auto"  # the size of layers that are to be as large as the picture was
 _NOT_KEYS = frozenset({"n", "quality", "style", "negative_prompt", "mask", "user"})
-
-
-class Refused(Exception):
-    """A refusal as it goes over the wire; the "Request id:" tail is added there."""
-
-    def __init__(self, status: int, code: str, message: str, kind: str = "BadRequest") -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request that passed. `images` is how many may come; `size` a tier of the model or `WxH`."""
+    """A request that passed. `images` is how many may come; `size` a tier of the model, `WxH`, or `AUTO` for layers.
+
+    background: "" where the model has none to choose.
+    """
 
     model: Model
     prompt: str
@@ -49,6 +34,9 @@ class Asked:
     format: str
     watermark: bool
     seed: int | None
+    background: str = ""
+    search: bool = False
+    layers: bool = False
 
 
 def check(
@@ -56,160 +44,141 @@ def check(
 ) -> Asked:
     """Raises `Refused`. models: by wire id; unknown_keys: whether keys that do not exist are ignored."""
     if not isinstance(body, dict):
-        raise _missing("model")
+        raise missing("model")
     fields = {name: value for name, value in body.items() if value is not None}
     model = _model(fields, models)
     if not unknown_keys and (wrong := sorted(_NOT_KEYS & fields.keys())):
-        raise _invalid(wrong[0], f"unknown parameter for model {model.id}")
-    prompt = _typed(fields, "prompt", str, "")
-    if not prompt.strip():
-        raise _missing("prompt")
-    if model.prompt_limit and len(prompt) > model.prompt_limit:
-        raise _invalid("prompt", f"prompt must be at most {model.prompt_limit} characters")
-    references = _references(fields, model, most_references or model.references)
-    images = _images(fields, model, len(references))
+        raise invalid(wrong[0], f"unknown parameter for model {model.id}")
+    layers = known_to(model.layers > 0, fields, "layer_decomposition", model) and typed(
+        fields, "layer_decomposition", bool, False
+    )
+    prompt = _prompt(fields, model, optional=layers)
+    given = references(fields, model, most_references or model.references)
+    if layers:
+        check_layered(given)
+    _check_optimize(fields, model)
+    known_to(bool(model.guidance), fields, "guidance_scale", model)
+    background = _background(fields, model, given)
     return Asked(
         model=model,
         prompt=prompt,
-        size=_size(fields, model),
-        images=images,
-        references=references,
-        base64=_one_of(fields, "response_format", ("url", "b64_json"), "url") == "b64_json",
-        stream=_known_to(model.stream, fields, "stream", model) and _typed(fields, "stream", bool, False),
-        format=_format(fields, model),
-        watermark=_typed(fields, "watermark", bool, True),
+        size=_layered_size(fields, model) if layers else _size(fields, model),
+        images=model.layers if layers else _images(fields, model, len(given)),
+        references=given,
+        base64=one_of(fields, "response_format", ("url", "b64_json"), "url") == "b64_json",
+        stream=known_to(model.stream, fields, "stream", model) and typed(fields, "stream", bool, False),
+        format=_format(fields, model, background, layers=layers),
+        watermark=typed(fields, "watermark", bool, True),
         seed=_seed(fields),
+        background=background,
+        search=_search(fields, model),
+        layers=layers,
     )
 
 
 def _model(fields: Mapping[str, Any], models: Mapping[str, Model]) -> Model:
-    name = _typed(fields, "model", str, "")
+    name = typed(fields, "model", str, "")
     if not name:
-        raise _missing("model")
+        raise missing("model")
     if name not in models:
         message = f"The model or endpoint {name} does not exist or you do not have access to it."
         raise Refused(404, "InvalidEndpointOrModel.NotFound", message, "Not Found")
     return models[name]
 
 
+def _prompt(fields: Mapping[str, Any], model: Model, *, optional: bool) -> str:
+    prompt = typed(fields, "prompt", str, "")
+    if not prompt.strip() and not optional:
+        raise missing("prompt")
+    if model.prompt_limit and len(prompt) > model.prompt_limit:
+        raise invalid("prompt", f"prompt must be at most {model.prompt_limit} characters")
+    return prompt
+
+
 def _size(fields: Mapping[str, Any], model: Model) -> str:
-    size = _typed(fields, "size", str, model.default_tier)
+    size = typed(fields, "size", str, model.default_tier)
     exact = sides(size)
     if not exact:
-        # Tiers are taken in either case; "16:9" and "adaptive" are not.
-        if size.upper() not in model.tiers:
-            raise _invalid("size", f"the specified size is not supported for model {model.id}")
-        return size.upper()
+        return _tier(size, model)
     width, height = exact
     if width * height < model.min_pixels:
-        raise _invalid("size", f"image size must be at least {model.min_pixels} pixels")
+        raise invalid("size", f"image size must be at least {model.min_pixels} pixels")
     if width * height > model.max_pixels:
-        raise _invalid("size", f"image size must be at most {model.max_pixels} pixels")
+        raise invalid("size", f"image size must be at most {model.max_pixels} pixels")
     if not model.min_aspect <= width / height <= model.max_aspect:
-        raise _invalid("size", "image aspect ratio must be between 1/16 and 16")
+        raise invalid("size", "image aspect ratio must be between 1/16 and 16")
     return f"{width}x{height}"
 
 
-def _images(fields: Mapping[str, Any], model: Model, references: int) -> int:
+def _layered_size(fields: Mapping[str, Any], model: Model) -> str:
+    size = typed(fields, "size", str, model.default_tier)
+    return AUTO if size.lower() == AUTO else _tier(size, model)
+
+
+def _tier(size: str, model: Model) -> str:
+    # Tiers are taken in either case; "16:9" and "adaptive" are not.
+    if size.upper() not in model.tiers:
+        raise invalid("size", f"the specified size is not supported for model {model.id}")
+    return size.upper()
+
+
+def _images(fields: Mapping[str, Any], model: Model, given: int) -> int:
     key = "sequential_image_generation"
-    if not (_known_to(model.series, fields, key, model) and _known_to(model.series, fields, f"{key}_options", model)):
+    if not (known_to(model.series, fields, key, model) and known_to(model.series, fields, f"{key}_options", model)):
         return 1
-    if _one_of(fields, key, ("auto", "disabled"), "disabled") == "disabled":
+    if one_of(fields, key, ("auto", "disabled"), "disabled") == "disabled":
         return 1
-    options = _typed(fields, f"{key}_options", dict, {})
-    images = _typed(options, "max_images", int, SERIES_TOTAL)
+    options = typed(fields, f"{key}_options", dict, {})
+    images = typed(options, "max_images", int, SERIES_TOTAL)
     if not 1 <= images <= SERIES_TOTAL:
-        raise _invalid(f"{key}_options.max_images", f"max_images must be between 1 and {SERIES_TOTAL}")
-    if references + images > SERIES_TOTAL:
-        raise _invalid(
+        raise invalid(f"{key}_options.max_images", f"max_images must be between 1 and {SERIES_TOTAL}")
+    if given + images > SERIES_TOTAL:
+        raise invalid(
             f"{key}_options.max_images",
             f"the number of input images and max_images must not exceed {SERIES_TOTAL} in total",
         )
     return images
 
 
-def _references(fields: Mapping[str, Any], model: Model, most: int) -> tuple[bytes, ...]:
-    given = fields.get("image", [])
-    given = [given] if isinstance(given, str) else given
-    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
-        raise _invalid("image", "image must be a string or an array of strings")
-    if len(given) > most:
-        raise _invalid("image", f"the number of input images must not exceed {most}")
-    return tuple(_reference(item, model) for item in given)
+def _check_optimize(fields: Mapping[str, Any], model: Model) -> None:
+    known_to(bool(model.optimize), fields, "optimize_prompt_options", model)
+    mode = typed(typed(fields, "optimize_prompt_options", dict, {}), "mode", str, "standard")
+    if mode not in model.optimize and "optimize_prompt_options" in fields:
+        raise invalid("optimize_prompt_options.mode", f"mode {mode} is not supported by model {model.id}")
 
 
-def _reference(item: str, model: Model) -> bytes:
-    if item.startswith(("http://", "https://")):
-        # This server reaches nothing; the real one gives a link 5 seconds.
-        raise _invalid("image", f"Timeout while downloading url={item.partition('?')[0]}", are=True)
-    head = _DATA_URI.match(item)
-    if not head:
-        raise _invalid("image", "invalid url specified")
-    if head[1] not in _FORMATS:
-        raise _invalid("image", f"unsupported image format {head[1]}, the format must be in lower case")
-    try:
-        data = pybase64.b64decode(item[head.end() :].encode(), validate=True)
-    except (NotBase64, ValueError):
-        raise _invalid("image", "invalid base64 image") from None
-    if len(data) > model.inputs.max_bytes:
-        raise _invalid("image", f"image size must be at most {model.inputs.max_bytes} bytes")
-    _judge(data, model)
-    return data
+def _background(fields: Mapping[str, Any], model: Model, given: tuple[bytes, ...]) -> str:
+    if not known_to(bool(model.backgrounds), fields, "background", model):
+        return ""
+    background = one_of(fields, "background", model.backgrounds, model.backgrounds[0])
+    if background == "transparent" and model.alpha_for_transparent and [has_alpha(one) for one in given] != [True]:
+        raise invalid("background", "transparent requires exactly one input image with an alpha channel")
+    return background
 
 
-def _judge(data: bytes, model: Model) -> None:
-    try:
-        width, height = measure(io.BytesIO(data))
-    except PictureError:
-        raise _invalid("image", "the image could not be decoded") from None
-    limits = model.inputs
-    if min(width, height) < limits.min_side or width * height > limits.max_pixels:
-        raise _invalid("image", f"image of {width}x{height} is outside of the supported size")
-    if not limits.min_aspect <= width / height <= limits.max_aspect:
-        raise _invalid("image", "image aspect ratio must be between 1/16 and 16")
+def _format(fields: Mapping[str, Any], model: Model, background: str, *, layers: bool) -> str:
+    if not known_to(len(model.formats) > 1 and not layers, fields, "output_format", model):
+        return "png" if layers else model.formats[0]
+    clear = background == "transparent"
+    # Where transparency needs no input, it decides the format too.
+    default = "png" if clear and not model.alpha_for_transparent else model.formats[0]
+    chosen = one_of(fields, "output_format", model.formats, default)
+    if clear and chosen != "png":
+        raise invalid("output_format", "a transparent background requires png")
+    return chosen
 
 
-def _format(fields: Mapping[str, Any], model: Model) -> str:
-    chosen = len(model.formats) > 1
-    _known_to(chosen, fields, "output_format", model)
-    return _one_of(fields, "output_format", model.formats, model.formats[0]) if chosen else model.formats[0]
+def _search(fields: Mapping[str, Any], model: Model) -> bool:
+    if not known_to(model.search, fields, "tools", model):
+        return False
+    tools = typed(fields, "tools", list, [])
+    if not all(tool == {"type": "web_search"} for tool in tools):
+        raise invalid("tools", "the only tool is web_search")
+    return bool(tools)
 
 
 def _seed(fields: Mapping[str, Any]) -> int | None:
-    seed = _typed(fields, "seed", int, -1)
+    seed = typed(fields, "seed", int, -1)
     if not -1 <= seed <= 2_147_483_647:
-        raise _invalid("seed", "seed must be between -1 and 2147483647")
+        raise invalid("seed", "seed must be between -1 and 2147483647")
     return None if seed == -1 else seed
-
-
-def _known_to(known: bool, fields: Mapping[str, Any], key: str, model: Model) -> bool:
-    """Some models refuse the mere presence of a key."""
-    if not known and key in fields:
-        raise _invalid(key, f"{key} is not supported by model {model.id}")
-    return known
-
-
-def _one_of(fields: Mapping[str, Any], key: str, values: tuple[str, ...], default: str) -> str:
-    value = fields.get(key, default)
-    if value not in values:
-        raise _invalid(key, f"must be one of {', '.join(values)}")
-    return str(value)
-
-
-def _typed(fields: Mapping[str, Any], key: str, kind: type[T], default: T) -> T:
-    value = fields.get(key, default)
-    if type(value) is not kind:  # a bool is an int to isinstance, and not to the server
-        raise _invalid(key, f"expected {kind.__name__}")
-    return value
-
-
-def _invalid(key: str, message: str, *, are: bool = False) -> Refused:
-    verb = "are" if are else "is"  # the live server's grammar
-    return Refused(
-        400, "InvalidParameter", f"The parameter `{key}` specified in the request {verb} not valid: {message}."
-    )
-
-
-def _missing(key: str) -> Refused:
-    message = f"The request failed because it is missing one or multiple required parameters: `{key}`."
-    return Refused(400, f"MissingParameter.{key}", message)

@@ -17,10 +17,11 @@ from bot.catalogue import Model, load
 from bot.providers.sandbox import answers, rules
 from bot.providers.sandbox.answers import Made
 from bot.providers.sandbox.faults import Faults
+from bot.providers.sandbox.fields import Refused
 from bot.providers.sandbox.framing import frame
 from bot.providers.sandbox.journal import Journal
 from bot.providers.sandbox.links import LIFETIME, Links
-from bot.providers.sandbox.rules import Asked, Refused
+from bot.providers.sandbox.rules import Asked
 from bot.providers.sandbox.studio import Studio
 
 MOST_BODY = 512 * 1024 * 1024
@@ -162,9 +163,8 @@ class Sandbox:
 
     async def _made(self, asked: Asked, faults: Faults, request_id: str) -> AsyncIterator[Made]:
         """The entries of an answer, each when it is drawn. An internal error ends a series, moderation does not."""
-        width, height = frame(asked)
-        scene = self._studio.scene(asked, width, height)
-        for index in range(max(0, asked.images - faults.fewer)):
+        scene = self._studio.scene(asked, *frame(asked))
+        for index in range(max(0, (len(scene.layers) or asked.images) - faults.fewer)):
             if index == faults.stop_at:
                 yield Made(index=index, refused=answers.FAILED)
                 return
@@ -175,7 +175,10 @@ class Sandbox:
                 tasks.create_task(asyncio.sleep(self._seconds))
                 drawing = tasks.create_task(self._studio.draw(scene, index, f"{request_id}_{index}.{asked.format}"))
             file = drawing.result()
-            yield Made(index=index, width=width, height=height, file=file, link=self._link(asked, file))
+            layer = scene.layers[index] if scene.layers else None
+            width, height = layer.size if layer else (scene.width, scene.height)
+            link = self._link(asked, file)
+            yield Made(index=index, width=width, height=height, file=file, link=link, layer=layer)
 
     def _link(self, asked: Asked, file: Path) -> str:
         if asked.base64:

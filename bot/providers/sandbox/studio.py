@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from bot.providers.sandbox.faults import without_words
+from bot.providers.sandbox.layers import Layer, plan
 from bot.providers.sandbox.rules import Asked
 
 _REMEMBERED = 10_000
@@ -28,6 +29,8 @@ class Scene:
     count: int
     format: str
     watermark: bool
+    transparent: bool = False
+    layers: tuple[Layer, ...] = ()
 
     @property
     def key(self) -> bytes:
@@ -56,6 +59,8 @@ class Studio:
             count=asked.images,
             format=asked.format,
             watermark=asked.watermark,
+            transparent=asked.background == "transparent",
+            layers=plan(asked.references[0], width, height) if asked.layers else (),
         )
         if asked.seed is not None:
             return scene
