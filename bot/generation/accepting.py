@@ -173,9 +173,9 @@ def _store(connection: Connection, generation: str, state: State, draft: Draft, 
     request = draft.request
     connection.execute(
         "INSERT INTO generations (id, invocation, person, person_name, space, adapter, language, request, provider,"
-        " model, count, price, parent, parent_index, others, notes, private, state, priority, created_at)"
-        " VALUES (:id, :invocation, :person, :name, :space, :adapter, :language, :request, :provider, :model,"
-        " :count, :price, :parent, :parent_index, :others, :notes, :private, :state, :priority, :at)",
+        " providers, model, count, price, parent, parent_index, others, notes, private, state, priority, created_at)"
+        " VALUES (:id, :invocation, :person, :name, :space, :adapter, :language, :request, :provider, :providers,"
+        " :model, :count, :price, :parent, :parent_index, :others, :notes, :private, :state, :priority, :at)",
         id=generation,
         invocation=draft.invocation,
         person=draft.person.id,
@@ -185,6 +185,7 @@ def _store(connection: Connection, generation: str, state: State, draft: Draft, 
         language=draft.language,
         request=json.dumps(request.to_json(), ensure_ascii=False),
         provider=request.provider,
+        providers=" ".join(request.providers),
         model=request.model,
         count=request.count,
         price=draft.price,

@@ -3,9 +3,9 @@
 from bot.catalogue import Model
 from bot.catalogue.sizes import sides, top_tier
 from bot.chat import AccountLine, Button, Picture, Reply, Tone
-from bot.generation.record import Generation
+from bot.generation.record import Generation, Image
 from bot.generation.states import IN_FLIGHT, State
-from bot.i18n import Money, Text, plural, text, verbatim
+from bot.i18n import Money, Text, plural, say, text, verbatim
 from bot.request import Mode
 
 ALT_LENGTH = 300
@@ -43,12 +43,16 @@ def result_buttons(generation: Generation, model: Model | None, index: int = 0) 
     """What one can do with a picture: each button is a command that goes on working after a restart."""
     buttons = [_again(generation)]
     if any(image.state == "made" for image in generation.images):
+        # The words of a picture that was taken apart say nothing of what its layers show.
+        draws = generation.request.mode is not Mode.LAYERS
         ask = text("What should change?")
-        buttons.append(Button(command="vary", generation=generation.id, index=index, label=text("Vary"), picks=True))
+        if draws:
+            vary = Button(command="vary", generation=generation.id, index=index, label=text("Vary"), picks=True)
+            buttons.append(vary)
         buttons.append(
             Button(command="edit", generation=generation.id, index=index, label=text("Edit"), asks=ask, picks=True)
         )
-        if model and model.references and _can_grow(generation, model):
+        if draws and model and model.references and _can_grow(generation, model):
             label = verbatim(top_tier(model))
             buttons.append(Button(command="upscale", generation=generation.id, index=index, label=label, picks=True))
     buttons.append(Button(command="details", generation=generation.id, label=text("Details")))
@@ -67,11 +71,18 @@ def pictures(generation: Generation) -> tuple[Picture, ...]:
             width=image.width,
             height=image.height,
             size=image.size,
-            alt=generation.request.prompt[:ALT_LENGTH],
+            alt=_alt(generation, image),
         )
         for image in generation.images
         if image.state == "made"
     )
+
+
+def _alt(generation: Generation, image: Image) -> str:
+    """What the provider calls the picture, then the words that it was made from."""
+    words = (image.title, generation.request.prompt)
+    known = ": ".join(filter(None, words)) or say(text("Layer {number}", number=image.index + 1), generation.language)
+    return known[:ALT_LENGTH]
 
 
 def spent(generation: Generation) -> Text:
@@ -81,12 +92,16 @@ def spent(generation: Generation) -> Text:
 
 
 def _question(generation: Generation, accounts: tuple[AccountLine, ...]) -> Reply:
-    ask = plural(
-        "This takes {count} picture, for at most {price}. Shall I?",
-        "This takes up to {count} pictures, for at most {price}. Shall I?",
-        generation.request.count,
-        price=Money(generation.price),
-    )
+    count, price = generation.request.count, Money(generation.price)
+    if generation.request.mode is Mode.LAYERS:
+        ask = text("This makes up to {count} layers, for at most {price}. Shall I?", count=count, price=price)
+    else:
+        ask = plural(
+            "This takes {count} picture, for at most {price}. Shall I?",
+            "This takes up to {count} pictures, for at most {price}. Shall I?",
+            count,
+            price=price,
+        )
     buttons = (
         Button(command="go", generation=generation.id, label=text("Go")),
         Button(command="decline", generation=generation.id, label=text("Not now")),
@@ -105,6 +120,8 @@ def _in_line(generation: Generation, place: int) -> Text:
 def _drawing(generation: Generation) -> Reply:
     made, wanted = len(generation.images), generation.request.count
     words = text("Drawing: {made} of {wanted} done.", made=made, wanted=wanted) if wanted > 1 else text("Drawing…")
+    if generation.request.mode is Mode.LAYERS:  # how many there will be, nobody knows before
+        words = text("Taking the picture apart…")
     if generation.cancelled:
         words = text("Stopping. What the provider already draws is waited for, because it is billed.")
     buttons = () if generation.cancelled else (_cancel(generation),)
@@ -117,6 +134,10 @@ def _result(generation: Generation, model: Model | None) -> Reply:
     made, wanted = len(generation.images), generation.request.count
     if generation.cancelled:
         notes.append(text("Cancelled too late for this: the provider had billed it, so it is kept and charged."))
+    elif generation.request.mode is Mode.LAYERS:
+        notes.append(
+            plural("Made one layer; only that was charged.", "Made {count} layers; only those were charged.", made)
+        )
     elif made < wanted:
         notes.append(text("{made} of {wanted} came; only those were charged.", made=made, wanted=wanted))
     notes.extend(words for place, words in enumerate(generation.missing) if words not in generation.missing[:place])
@@ -143,6 +164,8 @@ def _title(generation: Generation) -> Text:
             return text("Blended for {name}", name=name)
         case Mode.SERIES:
             return text("A series for {name}", name=name)
+        case Mode.LAYERS:
+            return text("Layers for {name}", name=name)
         case _:
             return text("Drawn for {name}", name=name)
 

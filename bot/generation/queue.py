@@ -2,26 +2,29 @@
 
 Persons take turns: whoever was served longest ago comes first, with one generation each, so nobody waits for more than
 one turn of each other person. A higher priority goes before. Each person may have so many in flight, all together so
-many, and a provider is asked for so many pictures a minute (GCRA: one row a provider, no counter to reset).
+many, and a provider is asked for so many pictures a minute (GCRA: one row a provider, no counter to reset). A
+generation goes to the first of its providers that is not left alone and is under its rate.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count, islice
 
+from bot.generation import health
 from bot.generation.record import note
 from bot.generation.states import IN_FLIGHT, State, listed
 from bot.storage.connection import Connection, Row
 
 LEASE = 60_000_000  # longer than any stall of the event loop; renewed every quarter of it
 BURST = 20
+MOST_AT_ONCE = 100  # pictures of one request: a picture taken apart into layers
 FAR = 3_600_000_000  # nothing is put back for so long: the clock that said so was wrong
 
 _FLYING = f"state IN ({listed(IN_FLIGHT)})"
 _WAITING = (
-    "SELECT g.id, g.person, g.provider, g.count, g.seq, g.priority, p.turn"
+    "SELECT g.id, g.person, g.provider, g.providers, g.count, g.seq, g.priority, p.turn"
     " FROM generations g JOIN people p ON p.id=g.person WHERE g.state='queued'"
 )
 _IN_ORDER = " ORDER BY g.priority DESC, g.seq"
@@ -65,9 +68,14 @@ def admit(
     if room <= 0:
         return taken
     rates = _Rates(connection, now, capacity.images_per_minute)
+    resting = {each.provider: each.reason for each in health.resting(connection, now)}
+    asked: dict[str, str] = {}
 
     def may_run(row: Row) -> bool:
-        return busy.get(row["person"], 0) < capacity.per_person and rates.take(row["provider"], row["count"])
+        if busy.get(row["person"], 0) >= capacity.per_person:
+            return False
+        asked[row["id"]] = rates.take(_awake(row, resting), row["count"])
+        return bool(asked[row["id"]])
 
     chosen: list[Row] = []
     due = "(g.run_after<=:now OR g.run_after>:never)"
@@ -76,7 +84,15 @@ def admit(
         busy[row["person"]] = busy.get(row["person"], 0) + 1
         chosen.append(row)
     rates.store()
-    return taken + [_start(connection, row, owner, now, now if at is None else at) for row in chosen]
+    return taken + [_start(connection, row, asked[row["id"]], owner, now, now if at is None else at) for row in chosen]
+
+
+def reserve(connection: Connection, provider: str, images: int, now: int, images_per_minute: int) -> bool:
+    """Whether a provider that steps in for another may be asked for so many now: it has its own rate."""
+    rates = _Rates(connection, now, images_per_minute)
+    taken = bool(rates.take((provider,), images))
+    rates.store()
+    return taken
 
 
 def renew(connection: Connection, running: Iterable[Admitted], now: int) -> None:
@@ -141,7 +157,14 @@ def _take_over(connection: Connection, owner: str, now: int, free: int, running:
     return taken
 
 
-def _start(connection: Connection, row: Row, owner: str, now: int, at: int) -> Admitted:
+def _awake(row: Row, resting: Mapping[str, str]) -> tuple[str, ...]:
+    """Who may be asked. A key that does not work costs nothing to try, and its person should not wait to be told."""
+    providers = tuple(row["providers"].split()) or (row["provider"],)
+    awake = tuple(provider for provider in providers if provider not in resting)
+    return awake or tuple(provider for provider in providers if resting[provider] == "misconfigured")
+
+
+def _start(connection: Connection, row: Row, provider: str, owner: str, now: int, at: int) -> Admitted:
     turn = connection.row(
         "UPDATE meta SET value=CAST(CAST(value AS INTEGER)+1 AS TEXT) WHERE name='turn'"
         " RETURNING CAST(value AS INTEGER) AS turn"
@@ -150,9 +173,10 @@ def _start(connection: Connection, row: Row, owner: str, now: int, at: int) -> A
         raise RuntimeError("the turn counter is missing")
     connection.execute("UPDATE people SET turn=:turn WHERE id=:id", turn=turn["turn"], id=row["person"])
     started = connection.row(
-        "UPDATE generations SET state=:running, attempt=attempt+1, owner=:owner, lease_until=:until, started_at=:at"
-        " WHERE id=:id AND state='queued' RETURNING attempt",
+        "UPDATE generations SET state=:running, provider=:provider, attempt=attempt+1, owner=:owner,"
+        " lease_until=:until, started_at=:at WHERE id=:id AND state='queued' RETURNING attempt",
         running=State.RUNNING,
+        provider=provider,
         owner=owner,
         until=now + LEASE,
         at=at,
@@ -174,23 +198,27 @@ class _Rates:
         # What may come at once and what follows it at this gap stay within the limit together, in every minute.
         self._gap = -(-60_000_000 // (images_per_minute - self._burst + 1))
         # Beyond it the clock was set back, and nothing would run until it has caught up.
-        furthest = now + BURST * self._gap
+        furthest = now + MOST_AT_ONCE * self._gap
         stored = {row["provider"]: int(row["full_at"]) for row in connection.rows("SELECT * FROM rates")}
         self._full = {provider: min(furthest, full_at) for provider, full_at in stored.items()}
         self._changed = {provider for provider, full_at in stored.items() if full_at > furthest}
         self._exhausted: set[str] = set()
 
-    def take(self, provider: str, images: int) -> bool:
-        """Whether so many may be asked for now. Once not, nobody behind gets in before: it would wait for ever."""
-        full = max(self._full.get(provider, 0), self._now)
-        # A single request larger than the burst must still be able to pass when nothing else was asked for.
-        crowded = full > self._now and full + images * self._gap > self._now + self._burst * self._gap
-        if crowded or provider in self._exhausted:
-            self._exhausted.add(provider)
-            return False
-        self._full[provider] = full + images * self._gap
-        self._changed.add(provider)
-        return True
+    def take(self, providers: Sequence[str], images: int) -> str:
+        """The first provider that may be asked for so many now, or "".
+
+        Once none may, nobody behind gets in before at any of them: this one would wait for ever.
+        """
+        for provider in providers:
+            full = max(self._full.get(provider, 0), self._now)
+            # A single request larger than the burst must still be able to pass when nothing else was asked for.
+            crowded = full > self._now and full + images * self._gap > self._now + self._burst * self._gap
+            if not crowded and provider not in self._exhausted:
+                self._full[provider] = full + images * self._gap
+                self._changed.add(provider)
+                return provider
+        self._exhausted.update(providers)
+        return ""
 
     def store(self) -> None:
         for provider in sorted(self._changed):

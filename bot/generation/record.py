@@ -23,14 +23,17 @@ def new_id() -> str:
 
 # Columns that are taken over as they are.
 _SAME = (
-    *("id", "person", "person_name", "space", "adapter", "language", "attempt", "price", "parent", "parent_index"),
-    *("charged", "tries", "created_at", "started_at", "finished_at"),
+    *("id", "person", "person_name", "space", "adapter", "language", "provider", "attempt", "price"),
+    *("parent", "parent_index", "charged", "tries", "created_at", "started_at", "finished_at"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A picture that was made; `state` is "made", or "cleaned" once retention took its bytes."""
+    """A picture that was made; `state` is "made", or "cleaned" once retention took its bytes.
+
+    title: what the provider called it, where it named it (a layer).
+    """
 
     index: int
     blob: str
@@ -39,16 +42,20 @@ class Image:
     height: int
     size: int
     state: str
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
+    """provider: the one that was asked last, or is to be asked first."""
+
     id: str
     person: str
     person_name: str
     space: str
     adapter: str
     language: str
+    provider: str
     request: ImageRequest
     state: State
     attempt: int
@@ -147,4 +154,5 @@ def _image(row: Row) -> Image:
         height=row["height"],
         size=row["size"],
         state=row["state"],
+        title=row["title"],
     )

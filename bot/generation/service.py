@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bot.clock import micros
 from bot.errors import Unavailable
 from bot.generation import accepting, record
 from bot.generation.accepting import Accepted, Draft
+from bot.generation.health import Resting, resting
 from bot.generation.record import Generation
 from bot.i18n import text
 from bot.people import Person
@@ -73,6 +74,10 @@ class GenerationService:
 
     async def load(self, generation: str) -> Generation:
         return await self.database.read(record.load, generation)
+
+    async def health(self) -> tuple[Resting, ...]:
+        """The providers that are left alone just now."""
+        return await self.database.read(resting, micros(datetime.now(UTC)))
 
     async def accounts(self, person: Person) -> tuple[AccountLine, ...]:
         return await self.accounts_of(person.id, person.space)

@@ -3,9 +3,6 @@
 A function that returns False (or None) tells the runner that the generation is no longer its own: stop, touch nothing.
 """
 
-import json
-from dataclasses import dataclass
-
 from bot.errors import ProviderError
 from bot.generation.accepting import want_post
 from bot.generation.queue import Admitted
@@ -14,63 +11,55 @@ from bot.generation.states import IN_FLIGHT, JobState, State, listed
 from bot.i18n import Text, text
 from bot.providers.base import Produced
 from bot.quota import ledger
-from bot.request import ImageRequest
 from bot.storage.connection import Connection, Row
 
-# A generation that breaks its runner so often will do so for ever.
-MOST_ATTEMPTS = 10
-_MINE = f"id=:id AND attempt=:attempt AND state IN ({listed(IN_FLIGHT)})"
+MINE = f"id=:id AND attempt=:attempt AND state IN ({listed(IN_FLIGHT)})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What is left to do for an admitted generation: jobs to send (no ticket) or to follow (with one)."""
+def sending(connection: Connection, mine: Admitted, job: int, provider: str, at: int, now: int) -> bool:
+    """Committed before the first byte of a paid request leaves. False: cancelled or taken over, so do not send.
 
-    request: ImageRequest
-    jobs: tuple[tuple[int, str], ...]
-    tries: int
-    cancelled: bool
-
-
-def take_up(connection: Connection, mine: Admitted, at: int) -> Work | None:
-    """Read what is left; a job that was being sent when its runner died is unknown now, unless its picture is here."""
-    row = connection.row(
-        f"SELECT request, tries, cancelled FROM generations WHERE {_MINE}", id=mine.id, attempt=mine.attempt
-    )
-    if row is None:
-        return None
-    request = ImageRequest.from_json(json.loads(row["request"]))
-    for job in connection.rows("SELECT number FROM jobs WHERE generation=:id AND state='sending'", id=mine.id):
-        _lost(connection, mine.id, job["number"], request.per_job, at)
-    if mine.attempt > MOST_ATTEMPTS + row["tries"]:
-        _give_up(connection, mine.id, request.per_job, at)
-    left = connection.rows(
-        "SELECT number, ticket FROM jobs WHERE generation=:id AND state IN ('ready', 'submitted') ORDER BY number",
-        id=mine.id,
-    )
-    jobs = tuple((job["number"], job["ticket"]) for job in left)
-    return Work(request=request, jobs=jobs, tries=row["tries"], cancelled=bool(row["cancelled"]))
-
-
-def sending(connection: Connection, mine: Admitted, job: int, at: int) -> bool:
-    """Committed before the first byte of a paid request leaves. False: cancelled or taken over, so do not send."""
+    now: the machine's time, by which it is decided for how long it may be sent again.
+    """
     allowed = connection.execute(
-        f"UPDATE generations SET state='sending' WHERE {_MINE} AND cancelled=0", id=mine.id, attempt=mine.attempt
+        f"UPDATE generations SET state='sending', provider=:provider WHERE {MINE} AND cancelled=0",
+        id=mine.id,
+        attempt=mine.attempt,
+        provider=provider,
     )
     if not allowed:
         return False
     marked = connection.execute(
-        "UPDATE jobs SET state='sending' WHERE generation=:id AND number=:job AND state='ready'", id=mine.id, job=job
+        "UPDATE jobs SET state='sending', provider=:provider, ticket='', sent_at=:now"
+        " WHERE generation=:id AND number=:job AND state='ready'",
+        id=mine.id,
+        job=job,
+        provider=provider,
+        now=now,
     )
     if marked:
-        note(connection, mine.id, "sending", at, str(job))
+        note(connection, mine.id, "sending", at, f"{job} {provider}")
     return bool(marked)
+
+
+def prepared(connection: Connection, mine: Admitted, job: int, ticket: str) -> bool:
+    """What has to be the same if it is sent again is kept before it is sent for the first time."""
+    if connection.row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
+        return False
+    return bool(
+        connection.execute(
+            "UPDATE jobs SET ticket=:ticket WHERE generation=:id AND number=:job AND state='sending'",
+            id=mine.id,
+            job=job,
+            ticket=ticket,
+        )
+    )
 
 
 def submitted(connection: Connection, mine: Admitted, job: int, ticket: str, at: int) -> bool:
     """The provider's ticket is kept before it is asked for the first time."""
     if not connection.execute(
-        f"UPDATE generations SET state='submitted' WHERE {_MINE}", id=mine.id, attempt=mine.attempt
+        f"UPDATE generations SET state='submitted' WHERE {MINE}", id=mine.id, attempt=mine.attempt
     ):
         return False
     connection.execute(
@@ -95,11 +84,11 @@ def produced(
     at: int,
 ) -> bool:
     """A picture is in the blob store."""
-    if connection.row(f"SELECT 1 FROM generations WHERE {_MINE}", id=mine.id, attempt=mine.attempt) is None:
+    if connection.row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
         return False
     connection.execute(
-        "INSERT INTO images (generation, position, job, blob, media_type, width, height, size, price, state)"
-        " VALUES (:id, :position, :job, :blob, :media_type, :width, :height, :size, :price, 'made')"
+        "INSERT INTO images (generation, position, job, blob, media_type, width, height, size, price, title, state)"
+        " VALUES (:id, :position, :job, :blob, :media_type, :width, :height, :size, :price, :title, 'made')"
         " ON CONFLICT (generation, position) DO NOTHING",
         id=mine.id,
         position=position,
@@ -110,6 +99,7 @@ def produced(
         height=made.height,
         size=size,
         price=price,
+        title=made.title,
     )
     keep_blob(connection, blob, size, at)
     note(connection, mine.id, "produced", at, str(position))
@@ -125,12 +115,12 @@ def end_job(
     missing: int,
     at: int,
 ) -> None:
-    """A job has an end, or is READY again because the provider certainly did not take it."""
-    if connection.row(f"SELECT 1 FROM generations WHERE {_MINE}", id=mine.id, attempt=mine.attempt) is None:
+    """A job has an end, or is READY again because the provider certainly did not take it: its ticket is void then."""
+    if connection.row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
         return
     connection.execute(
-        "UPDATE jobs SET state=:state, error=:error, failure=:failure, missing=:missing"
-        " WHERE generation=:id AND number=:job",
+        "UPDATE jobs SET state=:state, error=:error, failure=:failure, missing=:missing,"
+        " ticket=CASE WHEN :state='ready' THEN '' ELSE ticket END WHERE generation=:id AND number=:job",
         state=state,
         error=error.kind if error else "",
         failure=write_text(error.text if error else None),
@@ -145,7 +135,7 @@ def put_back(connection: Connection, mine: Admitted, run_after: int, at: int) ->
     """Into the line again with the same holds: the provider was busy and took nothing. Not if it was cancelled."""
     back = connection.execute(
         f"UPDATE generations SET state='queued', tries=tries+1, run_after=:run_after, lease_until=0"
-        f" WHERE {_MINE} AND cancelled=0",
+        f" WHERE {MINE} AND cancelled=0",
         id=mine.id,
         attempt=mine.attempt,
         run_after=run_after,
@@ -157,7 +147,7 @@ def put_back(connection: Connection, mine: Admitted, run_after: int, at: int) ->
 
 def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     """The end: holds settled to what was made, the posting wanted, all at once. None if it was not ours to end."""
-    row = connection.row(f"SELECT * FROM generations WHERE {_MINE}", id=mine.id, attempt=mine.attempt)
+    row = connection.row(f"SELECT * FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt)
     if row is None:
         return None
     connection.execute("UPDATE jobs SET state='dropped' WHERE generation=:id AND state='ready'", id=mine.id)
@@ -169,7 +159,7 @@ def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     state = _outcome(row, jobs, len(images))
     connection.execute(
         f"UPDATE generations SET state=:state, made=:made, charged=:made, failure=:failure, finished_at=:at,"
-        f" lease_until=0 WHERE {_MINE}",
+        f" lease_until=0 WHERE {MINE}",
         state=state,
         made=len(images),
         failure="" if images else _failure(jobs),
@@ -202,42 +192,6 @@ def keep_blob(connection: Connection, blob: str, size: int, at: int) -> None:
         size=size,
         at=at,
     )
-
-
-def _lost(connection: Connection, generation: str, job: int, per_job: int, at: int) -> None:
-    """A picture that is stored was certainly made; of the rest nobody can say."""
-    row = connection.row("SELECT count(*) AS n FROM images WHERE generation=:id AND job=:job", id=generation, job=job)
-    stored = int(row["n"]) if row else 0
-    whole = stored >= per_job
-    words = text(
-        "The bot was stopped while the provider drew; nobody knows whether it did. Your quota was given back;"
-        " please ask again."
-    )
-    connection.execute(
-        "UPDATE jobs SET state=:state, error=:error, failure=:failure, missing=:missing"
-        " WHERE generation=:id AND number=:job",
-        state=JobState.DONE if whole else JobState.UNKNOWN,
-        error="" if whole else "unknown",
-        failure="" if whole else write_text(words),
-        missing=per_job - stored,
-        id=generation,
-        job=job,
-    )
-    note(connection, generation, "done before the stop" if whole else "lost in the stop", at, str(job))
-
-
-def _give_up(connection: Connection, generation: str, per_job: int, at: int) -> None:
-    """End every job that is left: free where nothing was sent, unknown where a ticket says that something was."""
-    words = write_text(text("Something went wrong here again and again, so it was given up. Please ask again."))
-    connection.execute(
-        "UPDATE jobs SET missing=CASE WHEN state='ready' THEN 0 ELSE :per_job END,"
-        " state=CASE WHEN state='ready' THEN 'failed' ELSE 'unknown' END, error='internal', failure=:failure"
-        " WHERE generation=:id AND state IN ('ready', 'submitted')",
-        per_job=per_job,
-        failure=words,
-        id=generation,
-    )
-    note(connection, generation, "given up", at)
 
 
 def _outcome(row: Row, jobs: list[Row], made: int) -> State:

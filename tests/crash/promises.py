@@ -71,7 +71,7 @@ def _jobs(stored: Stored, generation: Row) -> Iterator[str]:
 
 def _events(stored: Stored, generation: Row, kind: str) -> Counter[str]:
     rows = stored.rows("SELECT detail FROM events WHERE generation=:id AND kind=:kind", id=generation["id"], kind=kind)
-    return Counter(row["detail"] for row in rows)
+    return Counter(row["detail"].partition(" ")[0] for row in rows)  # the job's number, then its provider
 
 
 def _books(stored: Stored, generation: Row) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot import commands
 from bot.catalogue import Catalogue, load
+from bot.catalogue.router import Router
 from bot.chat import AccountLine, Actor, Invocation, Place, Reply
 from bot.clock import micros
 from bot.command import CommandTable
@@ -42,7 +43,10 @@ WIDE = Capacity(per_person=50, running=50, images_per_minute=100_000)
 
 @dataclass(kw_only=True)
 class Core:
-    """Everything between a platform and a provider. Workers and delivery run only where a test enters them."""
+    """Everything between a platform and a provider. Workers and delivery run only where a test enters them.
+
+    others: providers that come after the first one in the order of preference.
+    """
 
     database: Database
     folder: Path
@@ -50,6 +54,7 @@ class Core:
     catalogue: Catalogue = CATALOGUE
     clock: FakeClock = field(default_factory=FakeClock)
     provider: FakeProvider = field(default_factory=FakeProvider)
+    others: tuple[FakeProvider, ...] = ()
     adapter: FakeAdapter = field(default_factory=FakeAdapter)
     blobs: FakeBlobs = field(default_factory=FakeBlobs)
     normaliser: Normaliser | FakeNormaliser = field(default_factory=FakeNormaliser)
@@ -59,11 +64,13 @@ class Core:
 
     def __post_init__(self) -> None:
         self.changes: list[str] = []
+        self.providers = (self.provider, *self.others)
+        self.router = Router(self.catalogue, tuple(provider.name for provider in self.providers))
         self.delivery = Delivery(database=self.database, adapters={self.adapter.name: self.adapter}, present=self._show)
         self.runner = Runner(
             database=self.database,
-            catalogue=self.catalogue,
-            providers={self.provider.name: self.provider},
+            router=self.router,
+            providers={provider.name: provider for provider in self.providers},
             blobs=self.blobs,
             clock=self.clock,
             changed=self._changed,
@@ -94,8 +101,7 @@ class Core:
 
     def _door(self) -> tuple[CommandTable, Dispatcher]:
         drawing = Drawing(
-            catalogue=self.catalogue,
-            provider=self.provider.name,
+            router=self.router,
             model="",
             service=self.service,
             normaliser=self.normaliser,
@@ -155,7 +161,7 @@ class Core:
             **{
                 "mode": Mode.IMAGINE,
                 "prompt": "a red fox",
-                "provider": self.provider.name,
+                "providers": self.router.order,
                 "model": "seedream-4.5",
                 "size": "2K",
                 **wanted,
@@ -192,6 +198,10 @@ class Core:
         (mine,) = await self.admitted()
         await self.runner.run(mine)
         return await self.load(generation)
+
+    async def run_next(self, **wanted: Any) -> str:
+        """Run one more request to its end, and return the provider that made it."""
+        return (await self.run(**wanted)).provider
 
     async def run_again(self, generation: str) -> Generation:
         """Admit what was put back, however long it should still wait, and run it."""
@@ -242,7 +252,7 @@ class Core:
 
     async def _show(self, generation: str, place: int) -> Reply:
         found = await self.load(generation)
-        model = self.catalogue.model(found.request.provider, found.request.model)
+        model = self.router.offer(found.provider, found.request.model)
         return present(found, place=place, model=model)
 
     def _accepted(self, generation: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import OutcomeUnknown
-from bot.generation import queue, settling
+from bot.generation import queue, resuming, settling
 from bot.generation.queue import Admitted, Capacity
 from bot.generation.states import JobState
 from bot.providers.base import Produced
@@ -324,8 +324,9 @@ def _produced(tmp_path: Path) -> Produced:
 
 
 STEPS: dict[str, Callable[[Any, Admitted, Path], Any]] = {
-    "take_up": lambda connection, mine, folder: settling.take_up(connection, mine, 0),
-    "sending": lambda connection, mine, folder: settling.sending(connection, mine, 0, 0),
+    "take_up": lambda connection, mine, folder: resuming.take_up(connection, mine, 0, 0, {}),
+    "sending": lambda connection, mine, folder: settling.sending(connection, mine, 0, "sandbox", 0, 0),
+    "prepared": lambda connection, mine, folder: settling.prepared(connection, mine, 0, "what was sent"),
     "submitted": lambda connection, mine, folder: settling.submitted(connection, mine, 0, "ticket", 0),
     "produced": lambda connection, mine, folder: settling.produced(
         connection, mine, 0, 0, _produced(folder), "b" * 64, 1, 1, 0
@@ -362,6 +363,8 @@ async def test_the_attempt_that_is_in_force_can_write(core: Core, tmp_path: Path
     await core.accepted()
     (mine,) = await core.admitted()
 
+    if step == "prepared":
+        await core.database.transaction(STEPS["sending"], mine, tmp_path)
     took = await core.database.transaction(STEPS[step], mine, tmp_path)
     assert took or step == "end_job"
     assert await core.database.transaction(settling.conclude, mine, 0) or step in ("put_back", "conclude")
@@ -370,8 +373,9 @@ async def test_the_attempt_that_is_in_force_can_write(core: Core, tmp_path: Path
 def test_settling_has_no_step_that_is_not_tried_here() -> None:
     fenced = {
         name
-        for name, each in vars(settling).items()
-        if callable(each) and getattr(each, "__module__", "") == settling.__name__ and "mine" in each.__annotations__
+        for module in (settling, resuming)
+        for name, each in vars(module).items()
+        if callable(each) and getattr(each, "__module__", "") == module.__name__ and "mine" in each.__annotations__
     }
 
     assert fenced == set(STEPS)

@@ -423,7 +423,7 @@ async def test_a_model_that_is_no_longer_offered_ends_it_with_nothing_sent(core:
 async def test_a_provider_that_was_switched_off_ends_it_with_nothing_sent(core: Core) -> None:
     generation = await core.accepted()
     (mine,) = await core.admitted()
-    core.runner.providers = {}
+    core.router.order = ()
     await core.runner.run(mine)
 
     assert (await core.load(generation)).state is State.FAILED

@@ -12,6 +12,8 @@ from bot.storage.database import Database
 
 LONG_AGO, NOW = 1, 10**15
 
+SHORT = ("SCAN rates", "SCAN provider_health")  # one row for each provider
+
 
 class Explained:
     """A connection that asks for the plan of every statement before it runs it."""
@@ -22,8 +24,7 @@ class Explained:
 
     def _explain(self, sql: str, values: dict[str, Any]) -> None:
         for step in self._connection.rows(f"EXPLAIN QUERY PLAN {sql}", **values):
-            # `rates` has one row for each provider.
-            if str(step["detail"]).startswith("SCAN ") and step["detail"] != "SCAN rates":
+            if str(step["detail"]).startswith("SCAN ") and not str(step["detail"]).startswith(SHORT):
                 self.whole_tables.append(f"{step['detail']}: {sql}")
 
     def execute(self, sql: str, /, **values: Any) -> int:

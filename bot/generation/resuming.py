@@ -1,0 +1,124 @@
+"""What is left to do for a generation that was admitted, or left behind by a runner that is gone."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.generation.queue import Admitted
+from bot.generation.record import note, write_text
+from bot.generation.settling import MINE
+from bot.generation.states import JobState
+from bot.i18n import text
+from bot.request import ImageRequest
+from bot.storage.connection import Connection, Row
+
+# A generation that breaks its runner so often will do so for ever.
+MOST_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """One job that is left. Where it was sent before, `provider` is the one to go on with, under `ticket`.
+
+    taken: the provider itself gave the ticket; else it is what has to be the same when it is sent again.
+    """
+
+    number: int
+    provider: str = ""
+    ticket: str = ""
+    taken: bool = False
+
+    @property
+    def sent(self) -> bool:
+        return bool(self.provider)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is left to do for an admitted generation. provider: the one that it was admitted for; price: what is held
+    for all of it, in micro-USD.
+    """
+
+    request: ImageRequest
+    provider: str
+    price: int
+    jobs: tuple[Pending, ...]
+    tries: int
+    cancelled: bool
+
+
+def take_up(connection: Connection, mine: Admitted, at: int, now: int, idempotent: Mapping[str, float]) -> Work | None:
+    """Read what is left; a job that was being sent when its runner died is unknown now, unless its picture is here.
+
+    idempotent: how many seconds long a provider takes a repeated request for the same one; until then such a job is
+    sent again. now: the machine's time.
+    """
+    row = connection.row(
+        f"SELECT request, provider, price, tries, cancelled FROM generations WHERE {MINE}",
+        id=mine.id,
+        attempt=mine.attempt,
+    )
+    if row is None:
+        return None
+    request = ImageRequest.from_json(json.loads(row["request"]))
+    for job in connection.rows("SELECT * FROM jobs WHERE generation=:id AND state='sending'", id=mine.id):
+        seconds = idempotent.get(job["provider"], 0.0)
+        if not seconds or not job["sent_at"] <= now < job["sent_at"] + seconds * 1_000_000:
+            _lost(connection, mine.id, job["number"], request.per_job, at)
+    if mine.attempt > MOST_ATTEMPTS + row["tries"]:
+        _give_up(connection, mine.id, request.per_job, at)
+    left = connection.rows(
+        "SELECT * FROM jobs WHERE generation=:id AND state IN ('ready', 'sending', 'submitted') ORDER BY number",
+        id=mine.id,
+    )
+    return Work(
+        request=request,
+        provider=row["provider"],
+        price=row["price"],
+        jobs=tuple(_pending(job) for job in left),
+        tries=row["tries"],
+        cancelled=bool(row["cancelled"]),
+    )
+
+
+def _pending(job: Row) -> Pending:
+    if job["state"] == JobState.READY:
+        return Pending(number=job["number"])
+    taken = job["state"] == JobState.SUBMITTED
+    return Pending(number=job["number"], provider=job["provider"], ticket=job["ticket"], taken=taken)
+
+
+def _lost(connection: Connection, generation: str, job: int, per_job: int, at: int) -> None:
+    """A picture that is stored was certainly made; of the rest nobody can say."""
+    row = connection.row("SELECT count(*) AS n FROM images WHERE generation=:id AND job=:job", id=generation, job=job)
+    stored = int(row["n"]) if row else 0
+    whole = stored >= per_job
+    words = text(
+        "The bot was stopped while the provider drew; nobody knows whether it did. Your quota was given back;"
+        " please ask again."
+    )
+    connection.execute(
+        "UPDATE jobs SET state=:state, error=:error, failure=:failure, missing=:missing"
+        " WHERE generation=:id AND number=:job",
+        state=JobState.DONE if whole else JobState.UNKNOWN,
+        error="" if whole else "unknown",
+        failure="" if whole else write_text(words),
+        missing=per_job - stored,
+        id=generation,
+        job=job,
+    )
+    note(connection, generation, "done before the stop" if whole else "lost in the stop", at, str(job))
+
+
+def _give_up(connection: Connection, generation: str, per_job: int, at: int) -> None:
+    """End every job that is left: free where nothing was sent, unknown where a ticket says that something was."""
+    words = write_text(text("Something went wrong here again and again, so it was given up. Please ask again."))
+    connection.execute(
+        "UPDATE jobs SET missing=CASE WHEN state='ready' THEN 0 ELSE :per_job END,"
+        " state=CASE WHEN state='ready' THEN 'failed' ELSE 'unknown' END, error='internal', failure=:failure"
+        " WHERE generation=:id AND state IN ('ready', 'sending', 'submitted')",
+        per_job=per_job,
+        failure=words,
+        id=generation,
+    )
+    note(connection, generation, "given up", at)
