@@ -27,15 +27,24 @@ ALIASES = {
     "format": ("格式",),
     "watermark": ("水印",),
     "private": ("私密",),
+    "optimize": ("优化",),
+    "background": ("背景",),
+    "search": ("联网", "搜索"),
+    "seed": ("种子",),
+    "guidance": ("引导强度", "引导"),
     "language": ("语言",),
 }
 
 
 class Kind(StrEnum):
-    """What an option takes. CHOICE without choices takes any one word; ID is `k3f9`, or `k3f9:2` for one picture."""
+    """What an option takes. CHOICE without choices takes any one word; ID is `k3f9`, or `k3f9:2` for one picture.
+
+    NUMBER may have decimals.
+    """
 
     WORDS = "words"
     INTEGER = "integer"
+    NUMBER = "number"
     CHOICE = "choice"
     SWITCH = "switch"
     IMAGES = "images"
@@ -84,6 +93,8 @@ class Option:
             case Kind.WORDS, str():
                 return value if self.verbatim else fold(value)
             case Kind.INTEGER, int() | str() if not isinstance(value, bool):
+                return self._integer(value)
+            case Kind.NUMBER, int() | float() | str() if not isinstance(value, bool):
                 return self._number(value)
             case Kind.CHOICE, str():
                 return self._choice(fold(value))
@@ -99,14 +110,25 @@ class Option:
                 return self._id(value)
         raise UsageError(self._refusal(value))
 
-    def _number(self, value: int | str) -> int:
+    def _integer(self, value: int | str) -> int:
         # 18 digits: `int` refuses very long ones with an error of its own.
         written = fold(str(value))
         if re.fullmatch(r"[+-]?[0-9]{1,18}", written):
             number = int(written)
-            if self.low <= number and (not self.high or number <= self.high):
+            if self._within(number):
                 return number
         raise UsageError(self._refusal(value))
+
+    def _number(self, value: float | str) -> float:
+        written = fold(str(value))
+        if re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", written):
+            number = float(written)
+            if self._within(number):
+                return number
+        raise UsageError(self._refusal(value))
+
+    def _within(self, number: float) -> bool:
+        return self.low <= number and (not self.high or number <= self.high)
 
     def _choice(self, value: str) -> str:
         if not self.choices:
@@ -135,6 +157,8 @@ class Option:
                 return text("a whole number from {low} to {high}", low=self.low, high=self.high)
             case Kind.INTEGER:
                 return text("a whole number from {low} up", low=self.low)
+            case Kind.NUMBER:
+                return text("a number from {low} to {high}", low=self.low, high=self.high)
             case Kind.CHOICE if self.choices:
                 return text("one of {choices}", choices=self.choices)
             case Kind.SWITCH:
@@ -173,7 +197,8 @@ def option(
 class Command:
     """One entry of the command table: `handle(request, context)` answers a bound `request`.
 
-    choices, suggestions: by option name, what is known only when the table is built.
+    choices, suggestions: by option name, what is known only when the table is built. hidden: options that do not
+    exist here, because nothing that is configured has them.
     listed: False for what only a button reaches.
     """
 
@@ -185,6 +210,7 @@ class Command:
     examples: tuple[str, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     suggestions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
     listed: bool = True
     options: tuple[Option, ...] = field(init=False, repr=False)
 
@@ -199,14 +225,14 @@ class Command:
             for each in fields(self.request)
             if "option" in each.metadata
         )
-        if unknown := {*self.choices, *self.suggestions} - {each.name for each in declared}:
+        if unknown := {*self.choices, *self.suggestions, *self.hidden} - {each.name for each in declared}:
             raise ValueError(f"/{self.name} has no option {', '.join(sorted(unknown))}")
-        object.__setattr__(self, "options", declared)
+        object.__setattr__(self, "options", tuple(each for each in declared if each.name not in self.hidden))
 
     @property
     def positional(self) -> tuple[Option, ...]:
         """The options that words without a name fill, in order; verbatim words come last and take all the rest."""
-        single = [each for each in self.options if each.kind in (Kind.ID, Kind.INTEGER, Kind.CHOICE, Kind.WORDS)]
+        single = [each for each in self.options if each.kind not in (Kind.SWITCH, Kind.IMAGES)]
         for position, each in enumerate(single):
             if each.verbatim:
                 return (*(before for before in single[:position] if before.required), each)
@@ -335,7 +361,7 @@ def _flag(option: Option) -> str:
     match option.kind:
         case Kind.SWITCH:
             return f"--{option.name}"
-        case Kind.INTEGER if option.high:
+        case Kind.INTEGER | Kind.NUMBER if option.high:
             return f"--{option.name} {option.low}-{option.high}"
         case _:
             return f"--{option.name} …"

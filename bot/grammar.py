@@ -198,7 +198,7 @@ def _skip(rest: str, at: int) -> int:
 
 
 def _writable(value: object) -> bool:
-    return isinstance(value, bool | int) or (isinstance(value, str) and bool(value.strip()))
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and bool(value.strip()))
 
 
 def _written(value: object) -> str:

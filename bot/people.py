@@ -11,7 +11,8 @@ from bot.storage.connection import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """settings: what this person chose by `/settings` (model, size, ratio, format, language, watermark, private)."""
+    """settings: what this person chose by `/settings` (model, size, ratio, format, optimize,
+    language, watermark, private)."""
 
     id: str
     name: str

@@ -15,11 +15,11 @@ from bot.commands.tidying import Tidying
 def build(drawing: Drawing, remove: Callable[[str], Awaitable[None]]) -> tuple[CommandTable, Presses]:
     """All commands, and what each button does. remove: takes a blob away that no picture needs any more."""
     buttons = Buttons(drawing=drawing, database=drawing.database)
-    look = Looking(service=drawing.service, catalogue=drawing.catalogue, database=drawing.database)
+    look = Looking(service=drawing.service, router=drawing.router, database=drawing.database)
     tidy = Tidying(service=drawing.service, database=drawing.database, clock=drawing.clock, remove=remove)
     choose = Choosing(
-        catalogue=drawing.catalogue,
-        provider=drawing.provider,
+        service=drawing.service,
+        router=drawing.router,
         default_model=drawing.model,
         database=drawing.database,
         table=lambda: table,

@@ -8,7 +8,8 @@ from bot.catalogue.sizes import closest_ratio, resolve, top_tier
 from bot.chat import Attachment, Reply, Tone
 from bot.command import Command, Kind, option
 from bot.commands.details import details
-from bot.commands.drawing import Drawing, Wanted, visible
+from bot.commands.drawing import Drawing, visible
+from bot.commands.wanted import Wanted
 from bot.errors import NotThere, UsageError
 from bot.generation.record import Generation
 from bot.generation.states import State
@@ -75,13 +76,10 @@ class Buttons:
     async def again(self, asking: Asking, generation: Generation, index: int | None) -> Answer:
         """The same once more, on the presser's quota."""
         visible(asking, generation)
-        request = generation.request
-        for reference in request.references:
+        for reference in generation.request.references:
             if not await self._stored(reference.blob):
                 raise NotThere(text("The pictures that {id} was made from were cleaned up.", id=generation.id))
-        model = self.drawing.model_for(asking, request.model)
-        request = replace(request, provider=model.provider, model=model.name)
-        return await self.drawing.accept(asking, request, model, private=generation.private)
+        return await self.drawing.again(asking, generation.request, private=generation.private)
 
     async def vary(self, asking: Asking, generation: Generation, index: int) -> Answer:
         """Another picture with the same words, close to this one."""
@@ -109,7 +107,7 @@ class Buttons:
 
     async def upscale(self, asking: Asking, generation: Generation, index: int) -> Answer:
         """The picture again at the model's top size, with itself as the reference."""
-        model = self.drawing.model_for(asking, generation.request.model)
+        model = self.drawing.router.offers(generation.request.model)[0]
         image = next((each for each in generation.images if each.index == index), None)
         ratio = closest_ratio(model, image.width, image.height) if image else ""
         size = resolve(model, top_tier(model), ratio)
@@ -117,7 +115,7 @@ class Buttons:
 
     async def details(self, asking: Asking, generation: Generation, index: int) -> Answer:
         visible(asking, generation)
-        return await self.database.read(details, generation)
+        return await self.database.read(details, generation, self._title(generation))
 
     async def go(self, asking: Asking, generation: Generation, index: int) -> Answer:
         return await self.drawing.service.go(generation.id, asking.invocation.id, asking.person)
@@ -146,18 +144,28 @@ class Buttons:
             raise UsageError(text("Reply to a picture of mine, or give its id."))
         return asking.quote.generation, asking.quote.index
 
+    def _title(self, generation: Generation) -> str:
+        """The provider's name as it writes it; its short one where this version does not know it any more."""
+        catalogue = self.drawing.router.catalogue
+        known = generation.provider in catalogue.providers
+        return catalogue.offer(generation.provider).title if known else generation.provider
+
     async def _stored(self, blob: str) -> bool:
         return bool(await self.database.fetch("SELECT 1 FROM blobs WHERE key=:key", key=blob))
 
 
 def _wanted(generation: Generation, words: str) -> Wanted:
-    """The same choices as before, for one picture that is changed."""
+    """The same choices as before, for one picture that is changed; with its seed it would hardly change."""
     request = generation.request
     return Wanted(
         mode=Mode.EDIT,
         prompt=words,
         model=request.model,
         format=request.format,
+        optimize=request.optimize,
+        background=request.background,
+        search=request.search,
+        guidance=request.guidance,
         watermark=request.watermark,
         private=generation.private,
         needs=1,

@@ -1,15 +1,22 @@
 """The commands that choose and explain: /models, /settings, /help."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bot import people
 from bot.asking import Answer, Asking
-from bot.catalogue import Catalogue, Model
+from bot.capabilities import seen
+from bot.catalogue import Model
+from bot.catalogue.router import Router
 from bot.chat import Reply
+from bot.clock import moment
 from bot.command import Command, CommandTable, Kind, Option, option
+from bot.commands.choice import every_offer
 from bot.commands.looking import Nothing
+from bot.commands.making import hidden, optimisations
 from bot.errors import UsageError
+from bot.generation.health import Resting
+from bot.generation.service import GenerationService
 from bot.i18n import LANGUAGES, Money, Text, text, verbatim
 from bot.storage.database import Database
 
@@ -25,6 +32,7 @@ class Defaults:
     size: str = option(Kind.CHOICE, text("Your usual size, such as 2K"), default="")
     ratio: str = option(Kind.CHOICE, text("Your usual ratio, such as 16:9"), default="")
     format: str = option(Kind.CHOICE, text("Your usual format"), default="", choices=("jpeg", "png", "default"))
+    optimize: str = option(Kind.CHOICE, text("How the model usually improves your words"), default="")
     language: str = option(
         Kind.CHOICE, text("The language of the answers"), default="", choices=("en", "zh-CN", "default")
     )
@@ -38,17 +46,20 @@ class Defaults:
 class Choosing:
     """table: all commands; it exists only once these are in it."""
 
-    catalogue: Catalogue
-    provider: str
+    service: GenerationService
+    router: Router
     default_model: str
     database: Database
     table: Callable[[], CommandTable]
 
     async def models(self, request: Nothing, asking: Asking) -> Answer:
-        usual = self.catalogue.default(self.provider, asking.person.settings.get("model", "") or self.default_model)
-        rows = tuple((verbatim(model.name), _model_line(model)) for model in self.catalogue.models(self.provider))
-        words = text("Models of {provider}; yours is {model}.", provider=self.provider, model=usual.name)
-        return Reply(text=words, rows=rows, private=True)
+        usual = self.router.default(asking.person.settings.get("model", "") or self.default_model)
+        names = tuple(self._title(provider) for provider in self.router.order)
+        rows = tuple((verbatim(model.name), self._model_line(model)) for model in self.router.models())
+        resting = await self.service.health()
+        notes = tuple(self._resting(each, told=asking.person.admin) for each in resting)
+        words = text("Models of {provider}; yours is {model}.", provider=names, model=usual.name)
+        return Reply(text=words, rows=rows, notes=notes, private=True)
 
     async def settings(self, request: Defaults, asking: Asking) -> Answer:
         asked = {name: getattr(request, name) for name in Defaults.__slots__ if getattr(request, name)}
@@ -56,7 +67,8 @@ class Choosing:
         now = dict(asking.person.settings)
         if changes:
             now = await self.database.transaction(people.change_settings, asking.person.id, changes)
-        rows = tuple((verbatim(name), _setting(name, now.get(name, ""))) for name in Defaults.__slots__)
+        here = self.table().find("settings").options
+        rows = tuple((verbatim(each.name), _setting(each.name, now.get(each.name, ""))) for each in here)
         words = (
             text("Changed. Your defaults are now:")
             if changes
@@ -78,13 +90,13 @@ class Choosing:
 
     def _checked(self, name: str, value: str) -> str:
         """A default must be something that some model here takes."""
-        models = self.catalogue.models(self.provider)
+        models = self.router.models()
         known = {
             "size": tuple(dict.fromkeys(tier for model in models for tier in model.tiers)),
             "ratio": tuple(dict.fromkeys(each for model in models for table in model.tiers.values() for each in table)),
         }
         if name == "model":
-            return self.catalogue.model(self.provider, value).name
+            return self.router.offers(value)[0].name
         if name in known:
             found = next((each for each in known[name] if each.lower() == value.lower()), None)
             if found is None:
@@ -99,8 +111,32 @@ class Choosing:
             return found
         return value
 
+    def _model_line(self, model: Model) -> Text:
+        offers = self.router.offers(model.name)
+        line = _facts(model)
+        if more := _abilities(offers):
+            line = text("{facts}; also {abilities}", facts=line, abilities=more)
+        if len(self.router.order) > 1:
+            names = tuple(self._title(offer.provider) for offer in offers)
+            line = text("{facts}; by {providers}", facts=line, providers=names)
+        return line
+
+    def _resting(self, resting: Resting, *, told: bool) -> Text:
+        said = {"provider": self._title(resting.provider), "time": moment(resting.until)}
+        if not told:
+            return text("{provider} is paused until {time}.", **said)
+        return text(
+            "{provider} is left alone until {time}: {reason}.",
+            **said,
+            reason=_REASONS.get(resting.reason, resting.reason),
+        )
+
+    def _title(self, provider: str) -> str:
+        return self.router.catalogue.offer(provider).title
+
 
 def commands(choosing: Choosing) -> tuple[Command, ...]:
+    offers = every_offer(choosing.router)
     return (
         Command(
             name="models",
@@ -113,6 +149,8 @@ def commands(choosing: Choosing) -> tuple[Command, ...]:
             name="settings",
             summary=text("Your defaults"),
             request=Defaults,
+            choices={"optimize": (*optimisations(offers), "default")},
+            hidden=hidden(offers) & {each.name for each in fields(Defaults)},
             handle=choosing.settings,
             aliases=("设置",),
         ),
@@ -126,15 +164,37 @@ def commands(choosing: Choosing) -> tuple[Command, ...]:
     )
 
 
-def _model_line(model: Model) -> Text:
-    series = text("series up to {most}", most=model.series_total) if model.series else text("no series")
+_REASONS = {
+    "busy": text("it is too busy"),
+    "misconfigured": text("its key, account or model does not work"),
+    "unknown": text("it gives no clear answer"),
+    "broken": text("its answers hold no usable picture"),
+}
+
+
+def _facts(model: Model) -> Text:
+    """What matters about a model to everybody, as the preferred provider offers it."""
     return text(
-        "{sizes}; takes up to {references} pictures; {series}; from {price} a picture",
+        "{sizes}; {pictures}; {series}; from {price} a picture",
         sizes=tuple(model.tiers),
-        references=model.references,
-        series=series,
+        pictures=text("takes up to {references}", references=seen(model)) if model.references else text("words only"),
+        series=text("series up to {most}", most=model.series_total) if model.series else text("no series"),
         price=Money(model.prices[0][1]),
     )
+
+
+def _abilities(offers: tuple[Model, ...]) -> tuple[Text, ...]:
+    """What not every model can, where one of its providers lets it."""
+    abilities = (
+        (text("layers"), any(offer.layers for offer in offers)),
+        (text("a transparent background"), any("transparent" in offer.backgrounds for offer in offers)),
+        (text("searching the web"), any(offer.search for offer in offers)),
+        (text("a seed"), any(offer.seed for offer in offers)),
+        (text("guidance"), any(offer.guidance for offer in offers)),
+    )
+    optimised = optimisations(offers)
+    named = tuple(name for name, has in abilities if has)
+    return (*named, text("optimisation {ways}", ways="/".join(optimised))) if optimised else named
 
 
 def _setting(name: str, value: str) -> Text:

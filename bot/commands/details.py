@@ -3,19 +3,21 @@
 from bot.chat import Button, Reply
 from bot.clock import moment
 from bot.generation.presenting import spent
-from bot.generation.record import Generation
+from bot.generation.record import Generation, Image
 from bot.i18n import Money, Text, text, verbatim
+from bot.request import ImageRequest, Mode
 from bot.storage.connection import Connection
 
 MOST_CHILDREN = 5
 
 
-def details(connection: Connection, generation: Generation) -> Reply:
+def details(connection: Connection, generation: Generation, provider: str) -> Reply:
+    """provider: its name, to be shown."""
     rows, buttons = lineage(connection, generation)
     return Reply(
         text=text("Details of {id}", id=generation.id),
         prompt=generation.request.prompt,
-        rows=(*_request_rows(generation), *_result_rows(generation), *rows),
+        rows=(*_request_rows(generation, provider), *_result_rows(generation), *rows),
         buttons=buttons,
         private=True,
     )
@@ -41,31 +43,43 @@ def lineage(connection: Connection, generation: Generation) -> tuple[tuple[tuple
     return tuple(rows), tuple(buttons)
 
 
-def _request_rows(generation: Generation) -> list[tuple[Text, Text]]:
+def _request_rows(generation: Generation, provider: str) -> list[tuple[Text, Text]]:
     request = generation.request
     rows = [
         (text("Made by"), verbatim(generation.person_name)),
         (text("Model"), verbatim(request.model)),
+        (text("Provider"), verbatim(provider)),
         (text("Size asked for"), verbatim(request.size)),
     ]
     if request.ratio:
         rows.append((text("Ratio"), verbatim(request.ratio)))
-    rows.append((text("Pictures asked for"), verbatim(str(request.count))))
+    wanted = text("Layers at most") if request.mode is Mode.LAYERS else text("Pictures asked for")
+    rows.append((wanted, verbatim(str(request.count))))
     if request.references:
         rows.append((text("Pictures given"), verbatim(str(len(request.references)))))
-    if request.format:
-        rows.append((text("Format"), verbatim(request.format)))
+    rows.extend(_option_rows(request))
     rows.append((text("Watermark"), text("yes") if request.watermark else text("no")))
     return rows
+
+
+def _option_rows(request: ImageRequest) -> list[tuple[Text, Text]]:
+    """What was chosen where a model lets one choose."""
+    chosen = (
+        (text("Format"), request.format),
+        (text("Prompt optimisation"), request.optimize),
+        (text("Background"), request.background),
+        (text("Seed"), "" if request.seed is None else str(request.seed)),
+        (text("Guidance"), "" if request.guidance is None else f"{request.guidance:g}"),
+    )
+    rows = [(label, verbatim(value)) for label, value in chosen if value]
+    return [*rows, (text("Search on the web"), text("yes"))] if request.search else rows
 
 
 def _result_rows(generation: Generation) -> list[tuple[Text, Text]]:
     rows = [
         (
             text("Picture {number}", number=f"{generation.id}:{image.index}"),
-            verbatim(
-                f"{image.width}×{image.height}, {image.media_type.removeprefix('image/').upper()}, {_bytes(image.size)}"
-            ),
+            verbatim(_told(image)),
         )
         for image in generation.images
     ]
@@ -91,6 +105,12 @@ def state_name(generation: Generation) -> Text:
         "unknown": text("unknown outcome"),
     }
     return names[str(generation.state)]
+
+
+def _told(image: Image) -> str:
+    kind = image.media_type.removeprefix("image/").upper()
+    facts = (image.title, f"{image.width}×{image.height}", kind, _bytes(image.size))
+    return ", ".join(filter(None, facts))
 
 
 def _bytes(size: int) -> str:

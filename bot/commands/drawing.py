@@ -1,17 +1,22 @@
 """What every command that makes pictures shares: from options and pictures to an accepted generation."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from bot.asking import Asking, Quote
-from bot.catalogue import Catalogue, InputLimits, Model
-from bot.catalogue.sizes import price, resolve, sides
+from bot.capabilities import check, check_asked, cost, inputs
+from bot.catalogue import InputLimits, Model
+from bot.catalogue.router import Router
+from bot.catalogue.sizes import MATCH, known_ratio, resolve
 from bot.chat import Attachment
 from bot.clock import micros
+from bot.commands.choice import Check, choose, every_offer, with_nearest
+from bot.commands.wanted import Wanted, advice, request_for
 from bot.errors import NotAllowed, NotThere, PictureError, UsageError
 from bot.generation import settling
 from bot.generation.accepting import Accepted, Draft
@@ -23,8 +28,6 @@ from bot.people import Person
 from bot.request import ImageRequest, Mode, Reference
 from bot.storage.database import Database
 
-# No provider states a hard limit; nobody means more, and it keeps a pasted book out of the request.
-MOST_PROMPT = 4000
 # Of a message with many pictures so many can be chosen from; each is a button.
 MOST_OTHERS = 5
 
@@ -40,23 +43,6 @@ class Blobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a person asked for, before it meets a model. pictures come after the quoted one."""
-
-    mode: Mode
-    prompt: str
-    model: str = ""
-    size: str = ""
-    ratio: str = ""
-    count: int = 1
-    format: str = ""
-    watermark: bool | None = None
-    private: bool | None = None
-    pictures: tuple[Attachment, ...] = ()
-    needs: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A picture to be read, and whose it is where it is one of ours."""
 
@@ -67,10 +53,9 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """provider: the one that is asked; model: the default's name."""
+    """model: the default's name."""
 
-    catalogue: Catalogue
-    provider: str
+    router: Router
     model: str
     service: GenerationService
     normaliser: Normaliser
@@ -83,33 +68,40 @@ class Drawing:
         """Check all that can be checked, read the pictures, and have it accepted; nothing is held before."""
         if quote and quote.generation:
             visible(asking, quote.generation)
-        model = self.model_for(asking, wanted.model)
         if quote and not wanted.needs and not quote.generation and not quote.attachments:
             quote = None  # words in reply to words: a picture was welcome, but nobody needs one
         sources = (*self.quoted(quote), *(Source(attachment=each) for each in wanted.pictures))
-        request = self._request(asking, wanted, model)
-        _check_pictures(wanted, model, len(sources))
+        _check_pictures(wanted, len(sources))
+        own = asking.person.settings
+        offers = self.offers(asking, wanted)
+        _, offers = self._choose(wanted, offers, own, partial(check_asked, given=len(sources)))
         await self.service.check_room()
-        references, notes = await self._read(sources, model)
-        request = replace(request, references=references)
+        taken = inputs(offers[0], wanted.mode)
+        references, notes = await self._read(sources, taken)
+        request, offers = self._choose(wanted, offers, own, check, references)
         unsure = quote is not None and quote.index is None and wanted.mode is Mode.EDIT
-        others = await self._others(quote, model) if quote and unsure else ()
+        others = await self._others(quote, taken) if quote and unsure else ()
         return await self.accept(
-            asking, request, model, notes=notes, private=self._private(asking, wanted, quote), others=others
+            asking, request, offers, notes=notes, private=self._private(asking, wanted, quote), others=others
         )
+
+    async def again(self, asking: Asking, request: ImageRequest, *, private: bool) -> Accepted | None:
+        """A request as it was, by those who can serve it now."""
+        request, offers = choose(self.router.offers(request.model), lambda offer: request, check)
+        return await self.accept(asking, request, offers, private=private)
 
     async def accept(
         self,
         asking: Asking,
         request: ImageRequest,
-        model: Model,
+        offers: tuple[Model, ...],
         *,
         notes: tuple[Text, ...] = (),
         private: bool = False,
         others: tuple[Reference, ...] = (),
     ) -> Accepted | None:
-        """Have a valid request accepted, or asked about where it is dear."""
-        cost = price(model, request.size, len(request.references)) * request.count
+        """Have a request that these offers can serve accepted, or asked about where it is dear."""
+        most = max(cost(offer, request) for offer in offers)  # whoever is busy hands it to the next
         parent = next((each for each in request.references if each.generation), None)
         draft = Draft(
             invocation=asking.invocation.id,
@@ -117,21 +109,34 @@ class Drawing:
             place=asking.invocation.place,
             language=asking.language,
             request=request,
-            price=cost,
-            ask=self.service.asks(cost, request.count),
+            price=most,
+            ask=self.service.asks(most, request.count),
             parent=parent.generation if parent else "",
             parent_index=parent.index if parent else 0,
             others=others,
-            notes=notes,
+            notes=(*notes, *advice(request.prompt)),
             private=private or asking.invocation.place.private,
         )
         return await self.service.accept(draft)
 
-    def model_for(self, asking: Asking, name: str) -> Model:
-        """The model that was named, else the person's own, else the default."""
-        if name:
-            return self.catalogue.model(self.provider, name)
-        return self.catalogue.default(self.provider, asking.person.settings.get("model", "") or self.model)
+    def offers(self, asking: Asking, wanted: Wanted) -> tuple[Model, ...]:
+        """The model that was named, else the person's own, else the default, as each provider offers it.
+
+        Where that takes no picture apart, another one does it: the first of those that make the fewest layers, since
+        all that may come is held, and a hundred are more than most people may make in a day.
+        """
+        if wanted.model:
+            return self.router.offers(wanted.model)
+        usual = self.router.offers(self.usual(asking.person).name)
+        if wanted.mode is not Mode.LAYERS or any(offer.layers for offer in usual):
+            return usual
+        layered = [offer for offer in every_offer(self.router) if offer.layers]
+        fewest = min(layered, key=lambda offer: offer.layers, default=usual[0])
+        return self.router.offers(fewest.name)
+
+    def usual(self, person: Person) -> Model:
+        """The person's own model, else the default, as the preferred provider offers it."""
+        return self.router.default(person.settings.get("model", "") or self.model)
 
     def quoted(self, quote: Quote | None) -> tuple[Source, ...]:
         """The picture of the message that was replied to; raises where there is none."""
@@ -166,24 +171,28 @@ class Drawing:
         attachment = Attachment(name=generation.id, read=lambda: self.blobs.read(image.blob), size=image.size)
         return Source(attachment=attachment, generation=generation.id, index=position)
 
-    def _request(self, asking: Asking, wanted: Wanted, model: Model) -> ImageRequest:
-        own = asking.person.settings
-        _check_prompt(wanted.prompt, model)
-        exact = sides(wanted.size) is not None
-        ratio = wanted.ratio or ("" if exact or wanted.mode is not Mode.IMAGINE else own.get("ratio", ""))
-        size = wanted.size or _if_offered(own.get("size", ""), model)
-        watermark = own.get("watermark") == "yes" if wanted.watermark is None else wanted.watermark
-        return ImageRequest(
-            mode=wanted.mode,
-            prompt=wanted.prompt,
-            provider=self.provider,
-            model=model.name,
-            size=resolve(model, size, ratio),
-            ratio=ratio,
-            count=wanted.count,
-            format=_format(wanted.format or own.get("format", ""), model, asked=bool(wanted.format)),
-            watermark=watermark,
-        )
+    def _choose(
+        self,
+        wanted: Wanted,
+        offers: tuple[Model, ...],
+        own: Mapping[str, str],
+        check: Check,
+        references: tuple[Reference, ...] = (),
+    ) -> tuple[ImageRequest, tuple[Model, ...]]:
+        """The request and who can serve it; the refusal where nobody can says with which model it would work."""
+
+        def build(offer: Model) -> ImageRequest:
+            return request_for(wanted, offer, own, references)
+
+        def in_its_usual_size(offer: Model) -> ImageRequest:
+            return request_for(replace(wanted, size=""), offer, own, references)
+
+        try:
+            return choose(offers, build, check)
+        except UsageError as reason:
+            # Where the size itself is what is wrong, another size of another model is no help.
+            builds = (build, in_its_usual_size) if _has_size(offers[0], wanted) else (build,)
+            raise with_nearest(self.router, reason, builds, check) from reason
 
     def _private(self, asking: Asking, wanted: Wanted, quote: Quote | None) -> bool:
         """As was said; else as the person usually has it, and as the picture was that it is made of."""
@@ -192,13 +201,13 @@ class Drawing:
         secret = quote is not None and quote.generation is not None and quote.generation.private
         return secret or asking.person.settings.get("private") == "yes"
 
-    async def _others(self, quote: Quote, model: Model) -> tuple[Reference, ...]:
+    async def _others(self, quote: Quote, taken: InputLimits) -> tuple[Reference, ...]:
         """The pictures of a quoted message besides the first: one of them may have been meant."""
         if quote.generation is None:
             others: list[Reference] = []
             for place, each in enumerate(quote.attachments[1:MOST_OTHERS], 1):
                 with suppress(PictureError):  # nobody has asked for this one yet
-                    (read,), _ = await self._read((Source(attachment=each),), model)
+                    (read,), _ = await self._read((Source(attachment=each),), taken)
                     others.append(replace(read, index=place))
             return tuple(others)
         made = [image for image in quote.generation.images if image.state == "made"]
@@ -215,12 +224,14 @@ class Drawing:
             for image in made[1:]
         )
 
-    async def _read(self, sources: tuple[Source, ...], model: Model) -> tuple[tuple[Reference, ...], tuple[Text, ...]]:
+    async def _read(
+        self, sources: tuple[Source, ...], taken: InputLimits
+    ) -> tuple[tuple[Reference, ...], tuple[Text, ...]]:
         """Normalise and store each picture; what had to be changed is said once."""
         references: list[Reference] = []
         notes: list[Text] = []
         for source in sources:
-            made = await self.normaliser.normalise(source.attachment.read(), inputs=model.inputs, folder=self.folder)
+            made = await self.normaliser.normalise(source.attachment.read(), inputs=taken, folder=self.folder)
             try:
                 blob = await self.blobs.put(made.file)
             finally:
@@ -235,6 +246,7 @@ class Drawing:
                     size=made.size,
                     generation=source.generation,
                     index=source.index,
+                    alpha=made.alpha,
                 )
             )
             notes.extend(made.notes)
@@ -254,27 +266,7 @@ def check_private(person: Person, generation: Generation) -> None:
         raise NotAllowed(text("{id} was made privately by {name}.", id=generation.id, name=generation.person_name))
 
 
-def capacity(model: Model) -> Text:
-    """How many pictures the model looks at, in words."""
-    return plural("{count} picture", "{count} pictures", model.references)
-
-
-def _check_prompt(prompt: str, model: Model) -> None:
-    most = model.prompt_limit or MOST_PROMPT
-    if not prompt.strip():
-        raise UsageError(text("Say what to draw, or what to change in the picture."))
-    if len(prompt) > most:
-        raise UsageError(
-            text(
-                "These words are too long: {length} characters, and {model} takes at most {most}.",
-                length=len(prompt),
-                model=model.name,
-                most=most,
-            )
-        )
-
-
-def _check_pictures(wanted: Wanted, model: Model, given: int) -> None:
+def _check_pictures(wanted: Wanted, given: int) -> None:
     if given < wanted.needs:
         raise UsageError(
             plural(
@@ -283,28 +275,18 @@ def _check_pictures(wanted: Wanted, model: Model, given: int) -> None:
                 wanted.needs,
             )
         )
-    if given > model.references:
+    if not given and known_ratio(wanted.ratio) == MATCH:
         raise UsageError(
-            text(
-                "{model} takes at most {most}; you gave {given}.",
-                model=model.name,
-                most=capacity(model),
-                given=given,
-            )
+            text("The ratio {ratio} is that of a picture that you give: attach one, or reply to one.", ratio=MATCH)
         )
-    if wanted.mode is not Mode.SERIES:
-        return
-    if not model.series:
-        raise UsageError(text("{model} draws no series. /models shows which do.", model=model.name))
-    if given + wanted.count > model.series_total:
-        raise UsageError(
-            text(
-                "Pictures given and pictures wanted may be {most} together at most; here they are {given} and {count}.",
-                most=model.series_total,
-                given=given,
-                count=wanted.count,
-            )
-        )
+
+
+def _has_size(model: Model, wanted: Wanted) -> bool:
+    try:
+        resolve(model, wanted.size, known_ratio(wanted.ratio))
+    except UsageError:
+        return False
+    return True
 
 
 def _no_such_picture(position: int, count: int) -> UsageError:
@@ -316,24 +298,3 @@ def _no_such_picture(position: int, count: int) -> UsageError:
             position=position,
         )
     )
-
-
-def _format(wanted: str, model: Model, *, asked: bool) -> str:
-    """The format to ask for; one that was only a default gives way to what the model has."""
-    if wanted and wanted not in model.formats:
-        if asked:
-            raise UsageError(
-                text(
-                    "{model} gives {formats} only, not {wanted}.",
-                    model=model.name,
-                    formats=model.formats,
-                    wanted=wanted,
-                )
-            )
-        return ""
-    return wanted if len(model.formats) > 1 else ""
-
-
-def _if_offered(size: str, model: Model) -> str:
-    """A person's usual size, where this model has it."""
-    return size if size.upper() in model.tiers else ""

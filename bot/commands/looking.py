@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from bot.asking import Answer, Asking, Press
-from bot.catalogue import Catalogue, Model
+from bot.catalogue import Model
+from bot.catalogue.router import Router
 from bot.chat import Button, Reply
 from bot.command import Command, Kind, option
 from bot.commands.details import lineage, state_name
 from bot.commands.drawing import visible
-from bot.errors import UsageError
 from bot.generation import record
 from bot.generation.presenting import CLEANED, pictures, result_buttons
 from bot.generation.record import Generation
@@ -39,7 +39,7 @@ class Which:
 @dataclass(frozen=True, kw_only=True)
 class Looking:
     service: GenerationService
-    catalogue: Catalogue
+    router: Router
     database: Database
 
     async def quota(self, request: Nothing, asking: Asking) -> Answer:
@@ -92,10 +92,7 @@ class Looking:
         return {"show": self.show_pressed}
 
     def _model(self, generation: Generation) -> Model | None:
-        try:
-            return self.catalogue.model(generation.request.provider, generation.request.model)
-        except (UsageError, KeyError):
-            return None
+        return self.router.offer(generation.provider, generation.request.model)
 
 
 def commands(looking: Looking) -> tuple[Command, ...]:
@@ -130,6 +127,6 @@ def _history(connection: Connection, person: str, most: int) -> list[Generation]
 
 
 def _line(generation: Generation) -> Text:
-    words = generation.request.prompt.replace("\n", " ")
+    words = generation.request.prompt.replace("\n", " ") or f"/{generation.request.mode}"
     short = words if len(words) <= SHORT else words[: SHORT - 1] + "…"
     return text("{words} ({state})", words=short, state=state_name(generation))

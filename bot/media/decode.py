@@ -11,7 +11,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image, UnidentifiedImageError
 
@@ -97,7 +97,7 @@ def _normalise(job: Job, image: Image.Image) -> dict[str, Any]:
     moving = form in MOVING and bool(getattr(image, "is_animated", False))
     image.load()
     if not moving and _may_pass(job, image, form) and (kept := _stripped(job, form)):
-        return {"file": kept.name, "changes": []}
+        return {"file": kept.name, "changes": [], "alpha": _shines_through(image)}
     turned = upright_srgb(image)
     shape = fit(*turned.size, job.limits)
     file, made = encode(turned, job.target, job.limits, shape)
@@ -108,7 +108,7 @@ def _normalise(job: Job, image: Image.Image) -> dict[str, Any]:
         changes.append("larger")
     if made.content != made.canvas:
         changes.append("padded")
-    return {"file": file.name, "changes": changes}
+    return {"file": file.name, "changes": changes, "alpha": turned.mode == "RGBA" and file.suffix != ".jpeg"}
 
 
 def _may_pass(job: Job, image: Image.Image, form: str) -> bool:
@@ -121,6 +121,14 @@ def _may_pass(job: Job, image: Image.Image, form: str) -> bool:
         and profile_of(image) is None
         and fit(*image.size, job.limits).canvas == image.size
     )
+
+
+def _shines_through(image: Image.Image) -> bool:
+    """An alpha channel that is opaque all over is none."""
+    if not image.has_transparency_data:
+        return False
+    lowest, _ = cast(tuple[float, float], image.convert("RGBA").getchannel("A").getextrema())
+    return lowest < 255
 
 
 def _deep(source: Path, form: str) -> bool:

@@ -31,7 +31,10 @@ MEASURABLE = {"image/png", "image/jpeg", "image/webp"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalised:
-    """A file of the caller's, fit for the model; `notes` tell the person what had to be changed."""
+    """A file of the caller's, fit for the model; `notes` tell the person what had to be changed.
+
+    alpha: something of it shines through.
+    """
 
     file: Path
     media_type: str
@@ -39,6 +42,7 @@ class Normalised:
     height: int
     size: int
     notes: tuple[Text, ...] = ()
+    alpha: bool = False
 
 
 class Normaliser:
@@ -197,7 +201,9 @@ def _answer(code: int | None, output: bytes) -> dict[str, Any]:
 
 
 def _take_over(work: Path, answer: dict[str, Any], folder: Path) -> Normalised:
-    """Move what the child made to its place. Of the child's claims only the name is used, and only as a name."""
+    """Move what the child made to its place. The child's claims are used as a name, as words for the person, and for
+    what the picture may be asked for; of the file itself nothing is believed.
+    """
     made = work / Path(answer["file"]).name
     with made.open("rb") as file:
         media_type = sniff(file.read(HEAD))
@@ -210,6 +216,7 @@ def _take_over(work: Path, answer: dict[str, Any], folder: Path) -> Normalised:
         height=height,
         size=size,
         notes=tuple(_note(change, width, height) for change in answer["changes"]),
+        alpha=answer["alpha"] is True and media_type != "image/jpeg",
     )
 
 

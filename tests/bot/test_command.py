@@ -1,10 +1,13 @@
 """The command model: what options take, what a request gets, and what is said where it does not fit."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import MISSING, dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.chat import Attachment
 from bot.command import Command, CommandTable, Kind, markdown, option
@@ -39,6 +42,12 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tune:
+    guidance: float | None = option(Kind.NUMBER, text("How closely"), default=None, low=1, high=10)
+    seed: int | None = option(Kind.INTEGER, text("A seed"), default=None, high=2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
     pass
 
@@ -63,6 +72,7 @@ SHOW = Command(name="show", summary=text("Show | link"), request=Show, handle=ha
 HISTORY = Command(name="history", summary=text("What you made"), request=History, handle=handle)
 SETTINGS = Command(name="settings", summary=text("Your defaults"), request=Settings, handle=handle, choices=MODELS)
 QUOTA = Command(name="quota", summary=text("What is left"), request=Quota, handle=handle, aliases=("额度",))
+TUNE = Command(name="tune", summary=text("Tune"), request=Tune, handle=handle)
 AGAIN = Command(name="again", summary=text("Once more"), request=Show, handle=handle, listed=False)
 TABLE = CommandTable((EDIT, SHOW, HISTORY, SETTINGS, QUOTA, AGAIN))
 
@@ -176,6 +186,51 @@ def test_what_is_no_id_is_refused(written: object) -> None:
 def test_a_number_without_a_highest_value_says_only_the_lowest() -> None:
     assert HISTORY.bind({"count": 5000}).count == 5000
     assert refusal(HISTORY, {"count": "-1"}) == "count takes a whole number from 1 up, not “-1”."
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(2, 2.0), (2.5, 2.5), ("3.25", 3.25), (" １０ ", 10.0), ("+1.000", 1.0), ("２．５", 2.5)],
+)
+def test_a_number_may_have_decimals(value: object, expected: float) -> None:
+    assert TUNE.bind({"guidance": value}).guidance == expected
+
+
+@pytest.mark.parametrize("value", ["0.99", 10.01, "-2", "2,5", "1e0", "nan", "inf", True, "2.", ".5", "9" * 5000])
+def test_what_is_no_such_number_is_refused(value: object) -> None:
+    assert "guidance takes a number from 1 to 10, not “" in refusal(TUNE, {"guidance": value})
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True) | st.text())
+def test_a_number_is_within_its_bounds_or_refused(value: float | str) -> None:
+    if isinstance(value, float) and 1 <= value <= 10:
+        assert TUNE.bind({"guidance": value}).guidance == value
+        assert TUNE.bind({"guidance": str(value)}).guidance == value
+        return
+    with suppress(UsageError):
+        given_so = TUNE.bind({"guidance": value}).guidance
+        assert given_so is None or 1 <= given_so <= 10
+
+
+def test_the_bounds_of_numbers_stand_in_the_usage() -> None:
+    assert TUNE.usage() == "/tune [--guidance 1-10] [--seed 0-2147483647]"
+
+
+def test_a_hidden_option_does_not_exist() -> None:
+    command = Command(
+        name="edit", summary=text("x"), request=Edit, handle=handle, choices=MODELS, hidden=frozenset({"model", "size"})
+    )
+
+    assert [each.name for each in command.options] == ["prompt", "images", "count", "private"]
+    assert "model" not in command.usage()
+    assert refusal(command, {"prompt": "x", "model": "seedream-4"}, A).startswith("There is no option model.")
+    assert command.bind({"prompt": "x"}, (A,)) == Edit(prompt="x", images=(A,))
+    assert CommandTable((command,)).complete("/edit --m") == ()
+
+
+def test_hiding_what_does_not_exist_is_a_mistake_of_the_programmer() -> None:
+    with pytest.raises(ValueError, match="/quota has no option seed"):
+        Command(name="quota", summary=text("Left"), request=Quota, handle=handle, hidden=frozenset({"seed"}))
 
 
 def test_blank_values_count_as_not_given() -> None:

@@ -23,6 +23,8 @@ class Imagine:
     images: tuple[object, ...] = option(Kind.IMAGES, text("Pictures"), high=10)
     private: bool = option(Kind.SWITCH, text("Only for me"), default=False)
     watermark: bool | None = option(Kind.SWITCH, text("A mark"), default=None)
+    guidance: float | None = option(Kind.NUMBER, text("How closely"), default=None, low=1, high=10)
+    search: bool = option(Kind.SWITCH, text("On the web"), default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +241,7 @@ def test_words_without_a_name_fill_options_in_order(line: str, expected: dict[st
             "/imagine a --zzz fox",
             (
                 "There is no option --zzz. /imagine has --prompt, --model, --size, --ratio, --count, --private, "
-                "--watermark. Words that begin so go behind a lone --."
+                "--watermark, --guidance, --search. Words that begin so go behind a lone --."
             ),
         ),
         ("/quota --比例 1:1", "There is no option --比例: /quota has none."),
@@ -309,6 +311,25 @@ def test_a_value_that_no_quotation_mark_can_hold_is_not_written() -> None:
         grammar.line(IMAGINE, {"model": "\" ' ” ’ 」 』 ＂ x"})
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/画 狐狸 --引导强度 ２．５", {"prompt": "狐狸", "guidance": "2.5"}),
+        ("/画一只狐狸 --引导＝7 --联网", {"prompt": "一只狐狸", "guidance": "7", "search": "yes"}),
+        ("/画 狐狸 ——搜索 否", {"prompt": "狐狸", "search": "no"}),
+    ],
+)
+def test_the_options_of_models_have_chinese_names(line: str, expected: dict[str, str]) -> None:
+    assert values(line) == expected
+
+
+@given(guidance=st.floats(1, 10))
+def test_a_number_comes_back_as_it_was_written(guidance: float) -> None:
+    read = values(grammar.line(IMAGINE, {"prompt": "a fox", "guidance": guidance}))
+
+    assert IMAGINE.bind(read).guidance == guidance
+
+
 # What people may write, with far more of what the grammar gives a meaning than chance would bring.
 fragments = st.sampled_from(
     [
@@ -341,6 +362,7 @@ options = st.fixed_dictionaries(
         "model": st.sampled_from(["seedream-4", "Seedream 4", "it's 'so'", "--model", "“x”"]),
         "ratio": st.sampled_from(["1:1", "16:9"]),
         "count": st.integers(1, 4),
+        "guidance": st.floats(1, 10),
         "private": st.booleans(),
         "watermark": st.booleans(),
     },

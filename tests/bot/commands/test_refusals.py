@@ -45,7 +45,7 @@ CASES: dict[str, tuple[str, Given, tuple[str, ...]]] = {
     "pictures where none are taken": ("/quota", pictures(1), ("/quota",)),
     "references and pictures wanted over fifteen": ("/series a day --count 10", pictures(6), ("15", "6", "10")),
     "a series longer than there is": ("/series a day --count 16", {}, ("1 to 15",)),
-    "a series of a model that draws none": ("/series a day --count 3 --model 5-pro", {}, ("/models",)),
+    "a series of a model that draws none": ("/series a day --count 3 --model 5-pro", {}, ("seedream-4.5",)),
     "a quoted message without a picture": ("/edit make it night", {"quoted": Quoted(message_id="x")}, ("no picture",)),
     "an unknown id": ("/show zzzzzzzz", {}, ("zzzzzzzz", "/history")),
     "an id that is none": ("/show ../../etc", {}, ("short id",)),
@@ -180,6 +180,7 @@ async def test_a_provider_that_is_down_is_tried_a_few_times_and_then_said(
 ) -> None:
     monkeypatch.setattr(runner, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr("bot.generation.workers.LOOK_AGAIN", 0.01)
+    monkeypatch.setattr("bot.generation.health.FIRST_REST", 10_000)
     running.provider.scripts.extend([(ProviderBusy(),)] * 10)
     reply = await ended(running, "/imagine a fox")
 

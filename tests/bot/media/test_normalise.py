@@ -148,7 +148,7 @@ def test_what_shines_through_goes_on_doing_so(tmp_path: Path) -> None:
     for form in ("PNG", "WEBP", "TIFF", "AVIF"):
         made = normalised(encoded(image, form), tmp_path)
 
-        assert made.media_type == "image/png"
+        assert (made.media_type, made.alpha) == ("image/png", True)
         with Image.open(made.file) as shown:
             assert shown.getpixel((0, 119))[3] < 30
 
@@ -161,6 +161,7 @@ def test_a_palette_with_one_clear_colour_keeps_it(tmp_path: Path) -> None:
     for form in ("PNG", "GIF"):
         made = normalised(encoded(image, form, transparency=1), tmp_path)
 
+        assert made.alpha
         with Image.open(made.file) as shown:
             shown = shown.convert("RGBA")
             assert near(shown.getpixel((5, 5)), (*RED, 255))
@@ -169,8 +170,17 @@ def test_a_palette_with_one_clear_colour_keeps_it(tmp_path: Path) -> None:
 
 def test_a_full_alpha_channel_is_none(tmp_path: Path) -> None:
     made = normalised(encoded(corners().convert("RGBA"), "WEBP", lossless=True), tmp_path)
+    kept = normalised(encoded(corners().convert("RGBA"), "PNG"), tmp_path)
 
-    assert made.media_type == "image/jpeg"
+    assert (made.media_type, made.alpha) == ("image/jpeg", False)
+    assert (kept.media_type, kept.alpha) == ("image/png", False)
+
+
+def test_what_a_model_takes_as_jpeg_only_shines_through_no_more(tmp_path: Path) -> None:
+    image = corners().convert("RGBA")
+    image.putpixel((0, 119), (1, 2, 3, 0))
+
+    assert not normalised(encoded(image, "PNG"), tmp_path, formats=("jpeg",)).alpha
 
 
 @pytest.mark.parametrize("form", ["JPEG", "TIFF"])
