@@ -111,7 +111,7 @@ def send(
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to this version."""
-    from bot.app import database_path
+    from bot.ops.folder import database_path
     from bot.ops.ownership import Ownership
     from bot.storage import schema
 
@@ -128,11 +128,16 @@ def migrate(data_dir: DataDir = None) -> None:
 
 
 @app.command()
-def doctor(data_dir: DataDir = None) -> None:
+def doctor(
+    data_dir: DataDir = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also ask each provider that has a key a question that costs nothing.")
+    ] = False,
+) -> None:
     """Look for what is wrong, and say how to cure it."""
     from bot.ops import doctor as checks
 
-    raise typer.Exit(_served(lambda: checks.examine(_settings(data_dir, quiet=True), typer.echo)))
+    raise typer.Exit(_served(lambda: checks.examine(_settings(data_dir, quiet=True), typer.echo, probe=probe)))
 
 
 @app.command()

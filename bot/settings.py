@@ -7,13 +7,24 @@ sentence or of a repr.
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Literal, Self, get_args
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from bot import sources
 from bot.sources import PREFIX, Setting, Source
+from bot.vendors import (
+    Apiframe,
+    Apiyi,
+    Compatible,
+    ModelArk,
+    Novita,
+    Section,
+    Vendor,
+    Volcengine,
+    field,
+)
 from bot.written import (
     UNITS,
     WINDOWS,
@@ -29,7 +40,7 @@ from bot.written import (
     Words,
 )
 
-PROVIDERS = ("modelark", "volcengine", "sandbox")
+PROVIDERS = ("modelark", "volcengine", "apiyi", "apiframe", "novita", "compatible", "sandbox")
 
 
 class SettingsError(ValueError):
@@ -40,33 +51,19 @@ class SettingsError(ValueError):
         self.problems = problems
 
 
-def field(default: object, description: str, **rules: Any) -> Any:
-    """A setting. Its default stands as a person would write it, and is read and checked like what a person wrote."""
-    return Field(default, validate_default=True, description=description, **rules)
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class ModelArk(Section):
-    api_key: SecretStr | None = field(None, "Key of BytePlus ModelArk; with it, ModelArk makes the pictures.")
-    base_url: Address = field(
-        "https://ark.ap-southeast.bytepluses.com/api/v3",
-        "Its address, or that of a gateway that speaks its language: what stands before `/images/generations`.",
-    )
-
-
-class Volcengine(Section):
-    api_key: SecretStr | None = field(None, "Key of Volcengine Ark, the same service in mainland China.")
-    base_url: Address = field("https://ark.cn-beijing.volces.com/api/v3", "Its address, likewise.")
-
-
 class Web(Section):
     host: str = field("127.0.0.1", "Where the chat page listens; elsewhere than on this machine it needs a token.")
     port: int = field(8765, "Its port; 0 takes a free one.", ge=0, le=65535)
     token: SecretStr | None = field(None, "The word that opens the page to those who come from elsewhere.")
-    public_url: Address | None = field(None, "The page's address as it is seen from outside.")
+    public_url: Address | None = field(
+        None, "The page's address as it is seen from outside; providers that can call back do so below it."
+    )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The name by which people reach the page through a proxy."""
+        name = urlsplit(self.public_url or "").hostname
+        return (name,) if name else ()
 
 
 class Limits(Section):
@@ -98,6 +95,11 @@ class Queue(Section):
     waiting: int = field(1000, "How many requests may wait; one more is refused.", ge=1)
     images_per_minute: int = field(500, "How many pictures a provider is asked for in a minute.", ge=1)
     drain: Seconds = field("90s", "How long a stop waits for what is running: longer than a picture takes.")
+    retry_quick_5xx: bool = field(
+        False,
+        "Whether a request is sent again after a server error within 2 seconds; the vendor bills each one that it "
+        "finished all the same.",
+    )
 
 
 class Ask(Section):
@@ -150,11 +152,15 @@ class Settings(Section):
     )
     providers: Words | None = field(
         None,
-        "Who makes the pictures: `modelark`, `volcengine` or `sandbox`; the first of the list is asked. By default the "
-        "first one that has a key, else `sandbox`, which costs nothing.",
+        "Who makes the pictures, in order of preference: `modelark`, `volcengine`, `apiyi`, `apiframe`, `novita`, "
+        "`compatible`, `sandbox`. By default the first one that has a key, else `sandbox`, which costs nothing.",
     )
     modelark: ModelArk = ModelArk()
     volcengine: Volcengine = Volcengine()
+    apiyi: Apiyi = Apiyi()
+    apiframe: Apiframe = Apiframe()
+    novita: Novita = Novita()
+    compatible: Compatible = Compatible()
     model: str = field("", "The model for those who name none; if empty, `seedream-4.5` or the provider's first.")
     language: Literal["en", "zh-CN"] = field("en", "The language for those who have chosen none: `en` or `zh-CN`.")
     time_zone: TimeZone = field("UTC", "The time zone in which days, weeks and months begin.")
@@ -171,8 +177,28 @@ class Settings(Section):
 
     @property
     def provider_order(self) -> tuple[str, ...]:
-        """The providers in use: those that are named, else the first one with a key, else the sandbox."""
-        return self.providers or next(((name,) for name in PROVIDERS if self._is_usable(name)), ("sandbox",))
+        """The providers in use: those that are named and can be asked, else the first one with a key, else the sandbox.
+
+        One of several that are named without their keys is left out; `doctor` says so.
+        """
+        if self.providers is not None:
+            return tuple(name for name in self.providers if not self.lacks(name))
+        return self.configured[:1] or ("sandbox",)
+
+    @property
+    def configured(self) -> tuple[str, ...]:
+        """Every provider that could be asked over the network, in use or not."""
+        return tuple(name for name in PROVIDERS if name != "sandbox" and not self.lacks(name))
+
+    def vendor(self, provider: str) -> Vendor | None:
+        """What is set of a provider; None for the sandbox, of which nothing is."""
+        section = getattr(self, provider, None)
+        return section if isinstance(section, Vendor) else None
+
+    def lacks(self, provider: str) -> str:
+        """The variable without which this provider cannot be asked, if that is missing."""
+        vendor = self.vendor(provider)
+        return f"{PREFIX}{provider.upper()}__{vendor.lacks}" if vendor and vendor.lacks else ""
 
     @field_validator("providers")
     @classmethod
@@ -186,18 +212,13 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _are_usable(self) -> Self:
-        for name in self.providers or ():
-            if not self._is_usable(name):
-                raise ValueError(f"{PREFIX}PROVIDERS names {name}, but {PREFIX}{name.upper()}__API_KEY is not set")
+        if self.providers is not None and not self.provider_order:
+            names, lacking = " and ".join(self.providers), " and ".join(map(self.lacks, self.providers))
+            verb = "is" if len(self.providers) == 1 else "are"
+            raise ValueError(f"{PREFIX}PROVIDERS names {names}, but {lacking} {verb} not set")
+        if self.compatible.api_key and not self.compatible.base_url:
+            raise ValueError(f"{PREFIX}COMPATIBLE__API_KEY is set, but {self.lacks('compatible')} is not")
         return self
-
-    def _is_usable(self, provider: str) -> bool:
-        match provider:
-            case "modelark":
-                return self.modelark.api_key is not None
-            case "volcengine":
-                return self.volcengine.api_key is not None
-        return True
 
 
 def describe() -> Iterator[Setting]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, PlainValidator, SecretStr
 
 UNITS = ("images", "usd")
 WINDOWS = ("day", "week", "month", "total")
@@ -35,6 +35,22 @@ def _read_words(value: object) -> tuple[str, ...]:
         case list() | tuple() as words if all(isinstance(word, str) and word.strip() for word in words):
             return tuple(word.strip() for word in words)
     raise ValueError('must be a list such as ["first", "second"]')
+
+
+def _read_ids(value: object) -> Mapping[str, str]:
+    match _read_json(value):
+        case dict() as ids if all(isinstance(each, str) and each.strip() for each in (*ids, *ids.values())):
+            return {name.strip(): wire.strip() for name, wire in ids.items()}
+    raise ValueError('must be a table such as {"seedream-4.5": "ep-20260101000000-abcde"}')
+
+
+def _check_key(value: SecretStr | None) -> SecretStr | None:
+    """An empty one is as good as none. What is not one line would break the header that it is sent in."""
+    if value is None or not value.get_secret_value().strip():
+        return None
+    if not value.get_secret_value().isprintable():
+        raise ValueError("must be one line of printable characters")
+    return value
 
 
 def _read_duration(value: object, *, bare: str) -> timedelta:
@@ -134,6 +150,9 @@ BlobsUrl = Annotated[str, AfterValidator(_check_blobs)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
 Folder = Annotated[Path, PlainValidator(_read_folder)]
 Hours = Annotated[timedelta, PlainValidator(lambda value: _read_duration(value, bare="h"))]
+Ids = Annotated[Mapping[str, str], PlainValidator(_read_ids)]
+Key = Annotated[SecretStr | None, AfterValidator(_check_key)]
+OptionalAddress = Annotated[str, AfterValidator(lambda value: "" if value in ("", "none") else _check_address(value))]
 Seconds = Annotated[timedelta, PlainValidator(lambda value: _read_duration(value, bare="s"))]
 Size = Annotated[int, PlainValidator(_read_size)]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]

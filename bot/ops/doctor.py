@@ -8,13 +8,13 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from bot.app import database_path
-from bot.catalogue import load
 from bot.errors import CannotStart
 from bot.generation.service import LEAST_DISK
+from bot.ops import provider_checks
+from bot.ops.finding import Finding
+from bot.ops.folder import database_path
 from bot.ops.ownership import find_owner, is_owned
 from bot.quota.audit import verify
 from bot.settings import Settings
@@ -27,20 +27,11 @@ Tell = Callable[[str], object]
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing looked at. `cure` says what to do where it is not well; a warning lets the bot run all the same."""
-
-    name: str
-    told: str
-    well: bool = True
-    warning: bool = False
-    cure: str = ""
-
-
-async def examine(settings: Settings, tell: Tell) -> int:
-    """Tell every finding; returns 1 if something keeps the bot from working."""
+async def examine(settings: Settings, tell: Tell, *, probe: bool = False) -> int:
+    """Tell every finding; returns 1 if something keeps the bot from working. probe: ask the providers, too."""
     findings = await asyncio.to_thread(lambda: list(_findings(settings)))
+    if probe:
+        findings += await provider_checks.probed(settings)
     for finding in findings:
         mark = "ok  " if finding.well else ("note" if finding.warning else "BAD ")
         tell(f"{mark} {finding.name}: {finding.told}")
@@ -89,7 +80,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings.data_dir)
     yield from _database(settings)
     yield _process(settings.data_dir)
-    yield from _providers(settings)
+    yield from provider_checks.offered(settings)
 
 
 def _python() -> Finding:
@@ -158,7 +149,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     if version != newest:
         return
     with _reading(path) as connection:
-        books = verify(connection)
+        books, resting = verify(connection), list(provider_checks.resting(connection, settings))
     yield Finding(
         name="ledger",
         told="the books agree" if not books.problems else books.problems[0],
@@ -172,6 +163,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         warning=True,
         cure="they are decided by themselves (BOT_UNKNOWN__AFTER, BOT_UNKNOWN__THEN)",
     )
+    yield from resting
 
 
 def _process(folder: Path) -> Finding:
@@ -186,21 +178,6 @@ def _process(folder: Path) -> Finding:
             cure="it may be starting or stopping; if it stays so, look into its log",
         )
     return Finding(name="process", told=f"{owner.pid} answers at {owner.url}")
-
-
-def _providers(settings: Settings) -> Iterator[Finding]:
-    catalogue = load()
-    for name in settings.provider_order:
-        models = ", ".join(model.name for model in catalogue.models(name))
-        yield Finding(name=f"provider {name}", told=f"offers {models}")
-    if settings.provider_order == ("sandbox",):
-        yield Finding(
-            name="keys",
-            told="none set: pictures are placeholders drawn on this machine",
-            well=False,
-            warning=True,
-            cure="set BOT_MODELARK__API_KEY (or BOT_VOLCENGINE__API_KEY) for real ones",
-        )
 
 
 @contextmanager

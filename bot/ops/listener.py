@@ -1,23 +1,26 @@
 """The one listener of a process: health for those who watch it, and a control door for commands on this machine.
 
-The control door opens to the token in `owner.json`, which only the same user can read. What else the process serves
-(the chat page) is mounted onto the same application.
+The control door opens to the token in `owner.json`, which only the same user can read. Calls from providers are let in
+by their signature. What else the process serves (the chat page) is mounted onto the same application, and guards the
+metrics with itself.
 """
 
 import hmac
 import json
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import BodyPartReader, web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.errors import CannotStart
 from bot.media.spool import spool
+from bot.opening import HOOKS, Receive
 
 CONTROL = "/control/"
-OPEN_PATHS = ("/healthz", "/readyz")
 MOST_UPLOAD = 2**30  # only the same user gets here; what a picture may have is the core's to say, in words
 
 Action = Callable[[dict[str, Any], tuple[Path, ...]], Awaitable[dict[str, Any]]]
@@ -27,6 +30,7 @@ class Listener:
     """Use as an asynchronous context manager; `port` is the one that was taken. Raises `CannotStart` where none was.
 
     actions: what `POST /control/NAME` does with a JSON object and files. ready: problems that keep it from working.
+    scrape: the metrics. receive: takes the calls of a provider, by its name; False where the signature is wrong.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class Listener:
         actions: dict[str, Action],
         ready: Callable[[], Awaitable[list[str]]],
         read: Callable[[str], Any],
+        scrape: Callable[[], Awaitable[bytes]],
+        receive: Mapping[str, Receive],
         next_free: bool = False,
     ) -> None:
         self.host, self.port = host, port
@@ -45,10 +51,15 @@ class Listener:
         self._actions = actions
         self._ready = ready
         self._read = read
+        self._scrape = scrape
+        self._receive = receive
         self._next_free = next_free
-        self.application = web.Application(client_max_size=2**20)
+        self.application = web.Application(client_max_size=2**20)  # also the most that a provider's call may have
         self.application.router.add_get("/healthz", self._healthz)
         self.application.router.add_get("/readyz", self._readyz)
+        self.application.router.add_get("/metrics", self._metrics)
+        for name in receive:
+            self.application.router.add_post(HOOKS + name, partial(self._hook, name))
         self.application.router.add_post(CONTROL + "{action}", self._control)
         self.application.router.add_get(CONTROL + "blobs/{key}", self._blob)
 
@@ -87,6 +98,13 @@ class Listener:
     async def _readyz(self, request: web.Request) -> web.Response:
         problems = await self._ready()
         return web.json_response({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=await self._scrape(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _hook(self, name: str, request: web.Request) -> web.Response:
+        known = await self._receive[name](request.headers, await request.read())
+        return web.Response(status=200 if known else 401)
 
     async def _control(self, request: web.Request) -> web.Response:
         self._check(request)

@@ -44,7 +44,9 @@ async def run(settings: Settings, *, demo_data: bool) -> int:
     """The bot as a service."""
     stop = _stop_signal()
     async with running(settings, demo_data=demo_data) as app:
-        log.info("ready", address=app.listener.url if app.listener else "", provider=settings.provider_order[0])
+        for name in filter(app.settings.lacks, app.settings.providers or ()):
+            log.error("provider is left out", provider=name, missing=settings.lacks(name))
+        log.info("ready", address=app.listener.url if app.listener else "", providers=app.settings.provider_order)
         if app.listener and sys.stderr.isatty():
             _tell(f"\n  The page is at {_address(app)}\n")
         await stop.wait()

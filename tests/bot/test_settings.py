@@ -193,6 +193,58 @@ def test_the_first_provider_with_a_key_is_taken_unless_some_are_named(monkeypatc
     assert load().provider_order == ("sandbox", "volcengine")
 
 
+def test_an_empty_key_stops_nothing_else(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nowhere / "empty").write_text(" \n")
+    monkeypatch.setenv("BOT_MODELARK__API_KEY_FILE", str(nowhere / "empty"))
+    assert load().provider_order == ("sandbox",)
+    monkeypatch.setenv("BOT_APIYI__API_KEY", SECRET)
+    assert load().provider_order == ("apiyi",)
+    monkeypatch.setenv("BOT_PROVIDERS", '["modelark", "apiyi"]')
+
+    settings = load()
+
+    assert settings.provider_order == ("apiyi",)
+    assert settings.lacks("modelark") == "BOT_MODELARK__API_KEY"
+    assert (settings.lacks("apiyi"), settings.lacks("sandbox")) == ("", "")
+
+
+def test_every_provider_that_could_be_asked_is_known_whether_in_use_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BOT_NOVITA__API_KEY", "BOT_VOLCENGINE__API_KEY"):
+        monkeypatch.setenv(name, SECRET)
+    monkeypatch.setenv("BOT_COMPATIBLE__BASE_URL", "https://gateway.example/v1/")
+
+    assert load().configured == ("volcengine", "novita", "compatible")
+    assert load().provider_order == ("volcengine",)
+    assert load().compatible.base_url == "https://gateway.example/v1"
+
+
+def test_a_gateway_without_its_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_COMPATIBLE__API_KEY", SECRET)
+
+    assert problems_of() == ("BOT_COMPATIBLE__API_KEY is set, but BOT_COMPATIBLE__BASE_URL is not.",)
+
+
+def test_models_may_have_ids_of_ones_own(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nowhere / "bot.toml").write_text('[modelark.models]\n"seedream-4.5" = "ep-1"\n"seedream-4" = "ep-2"\n')
+    monkeypatch.setenv("BOT_COMPATIBLE__MODELS", '{"seedream-5-lite": " bytedance/lite "}')
+
+    assert load().modelark.models == {"seedream-4.5": "ep-1", "seedream-4": "ep-2"}
+    assert load().compatible.models == {"seedream-5-lite": "bytedance/lite"}
+
+
+@pytest.mark.parametrize(("written", "read"), [("none", ""), ("https://b.example/v1/", "https://b.example/v1")])
+def test_a_backup_address_can_be_another_or_none(written: str, read: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_APIYI__BACKUP_URL", written)
+
+    assert load().apiyi.backup_url == read
+
+
+def test_what_a_credit_costs_is_counted_in_millionths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_APIFRAME__CREDIT_USD", "0.0075")
+
+    assert load().apiframe.credit_price == 7_500
+
+
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +296,37 @@ def test_a_mistake_in_the_file_is_told_in_its_words(toml: str, problem: str, now
         ("BOT_BLOBS_URL", "blobs", "must begin with file:/// or s3://"),
         ("BOT_DATABASE_URL", f"mysql://u:{SECRET}@h/x", "must begin with sqlite:/// or postgresql://"),
         ("BOT_MODELARK__BASE_URL", "ark", "must be an address such as https://example.com"),
-        ("BOT_PROVIDERS", '["novita"]', "names novita, but there are only modelark, volcengine, sandbox"),
+        (
+            "BOT_PROVIDERS",
+            '["openai"]',
+            "names openai, but there are only modelark, volcengine, apiyi, apiframe, novita, compatible, sandbox",
+        ),
+        ("BOT_PROVIDERS", '["compatible"]', "names compatible, but BOT_COMPATIBLE__BASE_URL is not set"),
+        (
+            "BOT_PROVIDERS",
+            '["modelark", "novita"]',
+            "names modelark and novita, but BOT_MODELARK__API_KEY and BOT_NOVITA__API_KEY are not set",
+        ),
+        ("BOT_APIYI__BACKUP_URL", "vip", "must be an address such as https://example.com"),
+        ("BOT_APIFRAME__CREDIT_USD", "0", "should be greater than or equal to 0.000001"),
+        ("BOT_APIFRAME__LOW_CREDITS", "-1", "should be greater than or equal to 0"),
+        ("BOT_NOVITA__API_KEY", "one\ntwo", "must be one line of printable characters"),
+        ("BOT_MODELARK__MODELS", "ep-1", 'must be a table such as {"seedream-4.5": "ep-20260101000000-abcde"}'),
+        (
+            "BOT_MODELARK__MODELS",
+            '{"seedream-4": 1}',
+            'must be a table such as {"seedream-4.5": "ep-20260101000000-abcde"}',
+        ),
+        (
+            "BOT_MODELARK__MODELS",
+            '{"sedream-45": "ep-1"}',
+            "names sedream-45, a model that is not offered; the nearest is seedream-4.5",
+        ),
+        (
+            "BOT_NOVITA__MODELS",
+            '{"seedream-5-pro": "x"}',
+            "names seedream-5-pro, a model that is not offered; the nearest is seedream-4.5",
+        ),
         ("BOT_PROVIDERS", '["sandbox", "sandbox"]', "must name at least one provider, and none twice"),
         ("BOT_PROVIDERS", "[]", "must name at least one provider, and none twice"),
         ("BOT_PROVIDERS", '["modelark"]', "names modelark, but BOT_MODELARK__API_KEY is not set"),
@@ -331,6 +413,7 @@ def test_no_secret_is_in_a_repr_or_a_problem(nowhere: Path, monkeypatch: pytest.
     secrets = [setting for setting in describe() if setting.secret]
     for setting in secrets:
         monkeypatch.setenv(setting.name, f"postgresql://{SECRET}")
+    monkeypatch.setenv("BOT_COMPATIBLE__BASE_URL", "https://gateway.example")
     assert SECRET not in repr(load())
     assert SECRET not in str(load())
 
