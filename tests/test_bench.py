@@ -5,6 +5,8 @@ import math
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +203,23 @@ def test_recorded_statements_are_the_products_and_run_elsewhere(tmp_path: Path) 
 def test_one_action_is_paid_for_once_whatever_goes_wrong() -> None:
     report = paid.run(QUICK)
 
-    assert {row["fault"] for row in report.rows} == set(paid.FAULTS)
-    assert [row["submissions/action"] for row in report.rows] == [1.0] * len(paid.FAULTS)
-    assert all(row["ended as"] == "unknown" for row in report.rows)
+    assert len(sides(report)) == len(paid.SIMULATORS)
+    assert {(row["fault"], row["side"]) for row in report.rows} == set(product(paid.FAULTS, sides(report)))
+    assert {row["submissions/action"] for row in report.rows} == {1.0}
+    assert {row["ended as"] for row in report.rows} == {"unknown"}
+    assert all(target.met for target in report.targets)
+
+
+def test_what_is_submitted_too_often_or_never_misses_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted = iter((3, 0))
+
+    def counted(*_: Any, **__: Any) -> Callable[[], dict[str, Any]]:
+        return lambda: {"posts": 2, "paid": next(submitted, 2), "ended": {"unknown": 2}, "cpu": 1, "wall": 1}
+
+    monkeypatch.setattr(paid, "_counted", counted)
+    report = paid.run(QUICK)
+
+    assert [(target.found, target.met) for target in report.targets] == [(1.5, False), (0.0, False)]
 
 
 @pytest.mark.slow

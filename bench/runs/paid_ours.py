@@ -10,19 +10,20 @@ from bench.runs import product
 from bench.runs.meter import main, measured
 
 
-async def work(*, base_url: str, actions: int, patience: float) -> dict[str, Any]:
+async def work(*, base_url: str, provider: str, actions: int, patience: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        async with product.drawing(Path(folder), base_url, patience=patience) as drawing:
+        async with product.drawing(Path(folder), base_url, patience=patience, name=provider) as drawing:
             with measured() as found:
-                accepted = [await _ask(drawing, number) for number in range(actions)]
+                accepted = [await _ask(drawing, provider, number) for number in range(actions)]
                 drawing.workers.wake()
                 found["ended"] = dict(Counter(await _ends(drawing, accepted)))
     return found
 
 
-async def _ask(drawing: product.Drawing, number: int) -> str:
+async def _ask(drawing: product.Drawing, provider: str, number: int) -> str:
     asker = await product.person(drawing.database, number)
-    return (await product.ask(drawing.database, product.draft(f"action-{number}", asker))).generation
+    draft = product.draft(f"action-{number}", asker, provider=provider)
+    return (await product.ask(drawing.database, draft)).generation
 
 
 async def _ends(drawing: product.Drawing, generations: list[str]) -> list[str]:

@@ -11,8 +11,7 @@ from bench.runs.meter import main, measured
 from bot.media import metadata
 from bot.media.fit import Fitter
 from bot.media.store import Blobs
-from bot.providers.base import Job, Produced
-from bot.providers.images_api import ImagesApi
+from bot.providers.base import Job, Produced, Provider
 
 LIMIT = 10 * 2**20
 PARAMETERS = {"Software": "seedream-bot", "model": product.MODEL, "size": "4K", "generation": "bench000"}
@@ -52,9 +51,7 @@ async def work(*, base_url: str, in_flight: int, count: int) -> dict[str, Any]:
     return {**found, "stages": stages, "bytes": max(sizes), "count": count}
 
 
-async def _postable(
-    number: int, folder: Path, provider: ImagesApi, blobs: Blobs, fitter: Fitter, stages: Stages
-) -> int:
+async def _postable(number: int, folder: Path, provider: Provider, blobs: Blobs, fitter: Fitter, stages: Stages) -> int:
     """What runner and adapter do with a picture; returns the size of the file that would be posted."""
     own = folder / f"job-{number}"
     own.mkdir()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bot.catalogue import Catalogue, Model
 from bot.catalogue import load as load_catalogue
+from bot.catalogue.router import Router
 from bot.chat import Actor, Place
 from bot.clock import Clock, micros
 from bot.generation import accepting, inbox
@@ -21,7 +22,10 @@ from bot.generation.workers import Workers
 from bot.media.fetch import GuardedFetcher
 from bot.media.store import Blobs
 from bot.people import Person, find
+from bot.providers.apiframe import Apiframe
+from bot.providers.base import Provider
 from bot.providers.images_api import ImagesApi
+from bot.providers.novita import Novita
 from bot.providers.transport import Transport
 from bot.quota.ledger import Rules
 from bot.request import ImageRequest, Mode
@@ -30,6 +34,7 @@ from bot.storage import schema
 from bot.storage.database import Database
 
 PROVIDER, MODEL = "sandbox", "seedream-4"
+KEY = "bench"
 SPACE = "bench"
 WAITING = 100_000
 POLICY = Limits().table()
@@ -38,23 +43,36 @@ POLICY = Limits().table()
 class Offering(Catalogue):
     """One provider with one model, which is given up after `patience` seconds."""
 
-    def __init__(self, patience: float) -> None:
-        offer = load_catalogue().offer(PROVIDER)
+    def __init__(self, patience: float, name: str = PROVIDER) -> None:
+        offer = load_catalogue().offer(name)
         model = next(model for model in offer.models if model.name == MODEL)
-        super().__init__({PROVIDER: replace(offer, models=(replace(model, timeout=patience),))})
+        super().__init__({name: replace(offer, models=(replace(model, timeout=patience),))})
 
     @property
     def only(self) -> Model:
-        return self.models(PROVIDER)[0]
+        return next(model for name in self.providers for model in self.models(name))
 
 
 @asynccontextmanager
-async def provider(base_url: str) -> AsyncIterator[ImagesApi]:
+async def provider(base_url: str, name: str = PROVIDER) -> AsyncIterator[Provider]:
     """The product's provider at this address, over its transport."""
     async with Transport() as transport, GuardedFetcher() as fetcher:
-        yield ImagesApi(
-            PROVIDER, base_url=base_url, api_key="bench", transport=transport, fetcher=fetcher, hosts=("127.0.0.1",)
-        )
+        match load_catalogue().offer(name).dialect:
+            case "apiframe":
+                # A server that asks for patience is not measured here: what is repeated is repeated soon.
+                yield Apiframe(
+                    name,
+                    base_url=base_url,
+                    api_key=KEY,
+                    transport=transport,
+                    fetcher=fetcher,
+                    pause=0.1,
+                    credit_price=10_000,
+                )
+            case "novita":
+                yield Novita(name, base_url=base_url, api_key=KEY, transport=transport, fetcher=fetcher)
+            case _:
+                yield ImagesApi(name, base_url=base_url, api_key=KEY, transport=transport, fetcher=fetcher)
 
 
 @asynccontextmanager
@@ -70,8 +88,15 @@ async def person(opened: Database, number: int) -> Person:
     return await opened.transaction(find, actor, micros(datetime.now(UTC)))
 
 
-def draft(invocation: str, asker: Person, *, prompt: str = "a red fox in the snow", price: int = 30_000) -> Draft:
-    request = ImageRequest(mode=Mode.IMAGINE, prompt=prompt, provider=PROVIDER, model=MODEL, size="1024x1024")
+def draft(
+    invocation: str,
+    asker: Person,
+    *,
+    prompt: str = "a red fox in the snow",
+    price: int = 30_000,
+    provider: str = PROVIDER,
+) -> Draft:
+    request = ImageRequest(mode=Mode.IMAGINE, prompt=prompt, providers=(provider,), model=MODEL, size="1024x1024")
     place = Place(adapter=SPACE, data={"room": "general", "person": asker.name})
     return Draft(invocation=invocation, person=asker, place=place, language="en", request=request, price=price)
 
@@ -105,13 +130,13 @@ class Drawing:
 
 
 @asynccontextmanager
-async def drawing(folder: Path, base_url: str, *, patience: float) -> AsyncIterator[Drawing]:
-    async with database(folder) as opened, provider(base_url) as images_api:
+async def drawing(folder: Path, base_url: str, *, patience: float, name: str = PROVIDER) -> AsyncIterator[Drawing]:
+    async with database(folder) as opened, provider(base_url, name) as asked:
         changed = asyncio.Event()
         runner = Runner(
             database=opened,
-            catalogue=Offering(patience),
-            providers={PROVIDER: images_api},
+            router=Router(Offering(patience, name), (name,)),
+            providers={name: asked},
             blobs=Blobs(f"file://{folder}/blobs"),
             clock=Clock(),
             changed=lambda _: changed.set(),
