@@ -11,7 +11,8 @@ BotError                    carries the words for the person
     ├── ContentRefused      moderation, at stage "words", "reference" or "result"; never charged, never retried
     ├── ProviderBusy        certainly not accepted: no connection, a rate code, an overload code; may be sent again
     ├── ProviderRefused     the request does not suit the provider; certainly not billed
-    ├── ProviderMisconfigured   key, account, balance or model: the operator's business; certainly not billed
+    ├── ProviderMisconfigured   key, account or balance: the operator's business; certainly not billed
+    │   └── ModelMisconfigured  the same for one model only: its id, or the account may not use it
     ├── AnswerBroken        an answer without a usable picture although the provider has probably billed it
     └── OutcomeUnknown      sent, but no answer: never sent again by itself
 
@@ -110,6 +111,10 @@ class ProviderMisconfigured(ProviderError):
             text("The bot's own access to the provider does not work; its operator must look. Nothing was charged."),
             detail=detail,
         )
+
+
+class ModelMisconfigured(ProviderMisconfigured):
+    pass
 
 
 class AnswerBroken(ProviderError):

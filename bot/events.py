@@ -19,6 +19,9 @@ def happened(connection: Connection, generation: str) -> Sequence[tuple[datetime
 
 def _detail(kind: str, detail: str) -> Text:
     match kind:
+        case "sending" if " " in detail:
+            number, _, provider = detail.partition(" ")
+            return text("request {number}, {provider}", number=int(number) + 1, provider=provider)
         case "sending" | "submitted" | "lost in the stop" | "done before the stop":
             return text("request {number}", number=int(detail) + 1)
         case "produced":
@@ -37,7 +40,7 @@ _KINDS = {
     "job done": text("the provider's answer is complete"),
     "job failed": text("the provider said no"),
     "job unknown": text("no certain answer"),
-    "job ready": text("the provider was busy and took nothing"),
+    "job ready": text("the provider took nothing"),
     "given up": text("given up after too many tries"),
     "put back": text("back in line, to be tried again"),
     "settled": text("settled: charged for what was made"),

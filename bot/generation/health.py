@@ -29,11 +29,13 @@ def failed(connection: Connection, provider: str, reason: str, started: int, now
     row = connection.row(
         "INSERT INTO provider_health (provider, failures, until, reason, changed_at)"
         " VALUES (:provider, 1, 0, :reason, 0) ON CONFLICT (provider) DO UPDATE"
-        " SET failures=provider_health.failures+1, reason=:reason WHERE provider_health.changed_at<=:started"
+        " SET failures=provider_health.failures+1, reason=:reason"
+        " WHERE provider_health.changed_at<=:started OR provider_health.changed_at>:now"  # a clock that was set back
         " RETURNING failures",
         provider=provider,
         reason=reason,
         started=started,
+        now=now,
     )
     if row is None or row["failures"] < MOST_FAILURES:
         return False
@@ -60,3 +62,15 @@ def resting(connection: Connection, now: int) -> tuple[Resting, ...]:
         furthest=now + LONGEST_REST,
     )
     return tuple(Resting(provider=row["provider"], reason=row["reason"], until=row["until"]) for row in rows)
+
+
+def on_trial(connection: Connection, now: int) -> frozenset[str]:
+    """Those that have rested and not worked since: one request at a time finds out. A wrong key may be tried by all."""
+    rows = connection.rows(
+        "SELECT provider FROM provider_health WHERE failures>=:most AND reason<>'misconfigured'"
+        " AND NOT (until>:now AND until<=:furthest)",
+        most=MOST_FAILURES,
+        now=now,
+        furthest=now + LONGEST_REST,
+    )
+    return frozenset(row["provider"] for row in rows)

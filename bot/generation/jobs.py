@@ -3,6 +3,7 @@
 What may not happen here: a paid request sent twice, or sent at all before that is written down.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bot.clock import micros
 from bot.errors import (
     AnswerBroken,
     ContentRefused,
+    ModelMisconfigured,
     OutcomeUnknown,
     ProviderBusy,
     ProviderError,
@@ -28,20 +30,18 @@ from bot.errors import (
 )
 from bot.generation import health, queue, settling
 from bot.generation.queue import Admitted
-from bot.generation.resuming import Pending, Work
+from bot.generation.resuming import Pending, Work, job_of
 from bot.generation.states import JobState
 from bot.i18n import text
 from bot.media import metadata
 from bot.providers.base import Finished, InputPicture, Job, Prepared, Produced, Provider, Rejected, Submitted
-from bot.request import Mode
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
 
-# Several pictures with one seed would be the same picture several times.
-MOST_SEED = 2**31
 # The provider certainly took nothing, and another one may.
 NOT_TAKEN = (ProviderBusy, ProviderMisconfigured, ProviderRefused)
+LONGEST = 3600.0  # seconds of one job: a hundred pictures, each as slow as it may be, would take ten hours
 
 
 class Blobs(Protocol):
@@ -52,18 +52,28 @@ class Blobs(Protocol):
 
 @dataclass(kw_only=True)
 class Outcome:
-    """How one job ended, as it is stored. taken: the provider has given a ticket for it."""
+    """How one job ended, as it is stored. taken: the provider has given a ticket for it. unusable: what it gave for a
+    picture and is none.
+    """
 
     state: JobState = JobState.DONE
     error: ProviderError | None = None
     made: int = 0
     missing: int = 0
     taken: bool = False
+    unusable: ProviderError | None = None
+
+    @property
+    def begun(self) -> bool:
+        """The provider has certainly taken the request."""
+        return self.taken or self.made > 0 or self.error is not None
 
 
 @dataclass(kw_only=True)
 class JobRunner:
-    """changed: told the id of a generation of which there is something new to show."""
+    """changed: told the id of a generation of which there is something new to show. longest: seconds after which a
+    provider is given up that neither ends nor fails.
+    """
 
     database: Database
     router: Router
@@ -73,6 +83,7 @@ class JobRunner:
     changed: Callable[[str], None]
     images_per_minute: int = 500
     with_metadata: bool = True
+    longest: float = LONGEST
 
     def offers(self, work: Work) -> tuple[Model, ...]:
         """Who may serve it now, the one that it was admitted for first. What is held has to be enough for each."""
@@ -94,11 +105,13 @@ class JobRunner:
         if pending.sent:
             return await self._go_on(mine, work, pending, references, folder)
         busy: list[ProviderBusy] = []
+        resting = False
         last: ProviderError = ProviderMisconfigured(detail=f"nobody here offers {work.request.model} for this")
         for model in self.offers(work):
             if model.provider != work.provider and not await self._may_step_in(model, work):
+                resting = True
                 continue
-            job = _job(mine, pending.number, work, model, references, folder)
+            job = job_of(mine.id, pending.number, work, model, references, folder)
             refused = await self._send(mine, work, pending.number, job)
             if refused is None:
                 return None
@@ -107,6 +120,8 @@ class JobRunner:
                 busy.append(refused)
         if busy:
             return min(error.retry_after or 0.0 for error in busy)
+        if resting:  # who cannot be asked now may be asked soon
+            return 0.0
         await self.end(mine, pending.number, Outcome(state=JobState.FAILED, error=last))
         return None
 
@@ -130,11 +145,11 @@ class JobRunner:
         """Follow what an earlier runner sent: by its ticket, or by sending what the provider takes for the same."""
         model = self.router.offer(pending.provider, work.request.model)
         if model is None or pending.provider not in self.providers:
-            gone = ProviderMisconfigured(detail=f"{pending.provider} is no longer in use here")
+            gone = OutcomeUnknown(detail=f"{pending.provider} is no longer in use here")
             lost = Outcome(state=JobState.UNKNOWN, error=gone, missing=work.request.per_job)
             await self.end(mine, pending.number, lost)
             return None
-        job = _job(mine, pending.number, work, model, references, folder)
+        job = job_of(mine.id, pending.number, work, model, references, folder)
         refused = await self._follow(mine, work, job, pending)
         if refused is None:
             return None
@@ -145,9 +160,6 @@ class JobRunner:
 
     async def _may_step_in(self, model: Model, work: Work) -> bool:
         """Whether it is not left alone itself, and under its rate."""
-        resting = await self.database.read(health.resting, _now())
-        if model.provider in {each.provider for each in resting}:
-            return False
         return await self.database.transaction(
             queue.reserve, model.provider, work.request.per_job, _now(), self.images_per_minute
         )
@@ -165,15 +177,16 @@ class JobRunner:
         try:
             await self._listen(mine, work, number, job, pending.ticket, outcome)
         except NOT_TAKEN as error:
-            await self._note_health(job.model.provider, error, started)
-            if not (outcome.taken or outcome.made or outcome.missing):
+            if not outcome.begun:  # written down first: what is not is unknown after a crash
                 await self.end(mine, number, Outcome(state=JobState.READY, error=error))
+                await self._note_health(job.model.provider, error, started)
                 return error
-            outcome.error = error
+            await self._note_health(job.model.provider, error, started)
             if outcome.made or outcome.missing:
+                outcome.error = OutcomeUnknown(detail=f"{error.kind} after it was taken: {error.detail}")
                 outcome.state, outcome.missing = JobState.UNKNOWN, job.images - outcome.made
             else:  # it was taken and given back for nothing, so nobody else is asked
-                outcome.state = JobState.FAILED
+                outcome.error, outcome.state = error, JobState.FAILED
         except ProviderError as error:
             await self._note_health(job.model.provider, error, started)
             uncertain = error.billed is not False
@@ -185,17 +198,30 @@ class JobRunner:
             outcome.error, outcome.state = OutcomeUnknown(detail=type(error).__name__), JobState.UNKNOWN
             outcome.missing = job.images - outcome.made
         else:
-            await self._note_health(job.model.provider, None, started)
+            # Who is paid for what nobody can use is as ill as who says nothing.
+            await self._note_health(job.model.provider, None if outcome.made else outcome.unusable, started)
         await self.end(mine, number, outcome)
         return None
 
     async def _listen(self, mine: Admitted, work: Work, number: int, job: Job, ticket: str, outcome: Outcome) -> None:
+        try:
+            async with asyncio.timeout(self.longest):
+                await self._take(mine, work, number, job, ticket, outcome)
+        except TimeoutError as error:
+            raise OutcomeUnknown(detail=f"not at its end after {self.longest:g} s") from error
+        if outcome.missing:
+            outcome.state = JobState.UNKNOWN
+        elif not outcome.made:
+            outcome.state = JobState.FAILED
+
+    async def _take(self, mine: Admitted, work: Work, number: int, job: Job, ticket: str, outcome: Outcome) -> None:
         provider = self.providers[job.model.provider]
         async with aclosing(provider.generate(job, ticket)) as events:  # leaving early closes its connection at once
             async for event in events:
                 match event:
                     case Prepared(ticket=given):
-                        await self.database.transaction(settling.prepared, mine, number, given)
+                        if not await self.database.transaction(settling.prepared, mine, number, given):
+                            raise OutcomeUnknown(detail="somebody else goes on with it, so nothing was sent")
                     case Submitted(ticket=given):
                         outcome.taken = True
                         await self.database.transaction(settling.submitted, mine, number, given, self._at())
@@ -208,14 +234,12 @@ class JobRunner:
                     case Rejected(error=error):
                         outcome.error = outcome.error or error
                         outcome.missing += error.billed is not False
+                        if isinstance(error, AnswerBroken):
+                            outcome.unusable = error
                     case Finished() if not outcome.made and outcome.error is None:
                         raise OutcomeUnknown(detail="the provider finished without a picture or a reason")
                     case _:
                         pass
-        if outcome.missing:
-            outcome.state = JobState.UNKNOWN
-        elif not outcome.made:
-            outcome.state = JobState.FAILED
 
     async def _keep(self, mine: Admitted, work: Work, number: int, job: Job, made: Produced) -> AnswerBroken | None:
         """Store a picture and write it down; what it ends in where there is no place for it, although it is billed."""
@@ -234,7 +258,10 @@ class JobRunner:
         return None
 
     async def _note_health(self, provider: str, error: ProviderError | None, started: int) -> None:
-        """What a refusal says of the request says that the provider is well."""
+        """What a refusal says of the request says that the provider is well; of one model, nothing of the others."""
+        if isinstance(error, ModelMisconfigured):
+            log.error("provider lacks a model", provider=provider, kind=error.kind, detail=error.detail)
+            return
         if error is None or isinstance(error, ContentRefused | ProviderRefused):
             await self.database.transaction(health.worked, provider)
             return
@@ -251,36 +278,11 @@ def _price(work: Work, job: Job, made: Produced) -> int:
     """What one picture costs: as the provider says, else by the catalogue; never more than was held for it."""
     held = work.price // work.request.count
     told = made.cost
-    if told is None:
-        return picture_cost(job.model, f"{made.width}x{made.height}", work.request)
+    if told is None or told < 0:  # nobody is paid for drawing
+        told = picture_cost(job.model, f"{made.width}x{made.height}", work.request)
     if told > held:
-        log.warning("the provider charged more than its price", provider=job.model.provider, charged=told, held=held)
+        log.warning("a picture costs more than was held", provider=job.model.provider, cost=told, held=held)
     return min(told, held)
-
-
-def _job(
-    mine: Admitted, number: int, work: Work, model: Model, references: tuple[InputPicture, ...], folder: Path
-) -> Job:
-    request = work.request
-    return Job(
-        id=f"{mine.id}:{number}",
-        model=model,
-        prompt=request.prompt,
-        size=request.size,
-        folder=folder,
-        images=request.per_job,
-        series=request.mode is Mode.SERIES and request.per_job > 1,
-        references=references,
-        ratio=request.ratio,
-        format=request.format,
-        watermark=request.watermark,
-        optimize=request.optimize,
-        background=request.background,
-        search=request.search,
-        seed=None if request.seed is None else (request.seed + number) % MOST_SEED,
-        guidance=request.guidance,
-        layers=request.mode is Mode.LAYERS,
-    )
 
 
 def _not_kept(problem: Exception) -> AnswerBroken:

@@ -3,7 +3,8 @@
 Persons take turns: whoever was served longest ago comes first, with one generation each, so nobody waits for more than
 one turn of each other person. A higher priority goes before. Each person may have so many in flight, all together so
 many, and a provider is asked for so many pictures a minute (GCRA: one row a provider, no counter to reset). A
-generation goes to the first of its providers that is not left alone and is under its rate.
+generation goes to the first of its providers that is not left alone and is under its rate; one that has just been left
+alone gets a single one at first.
 """
 
 from collections import defaultdict, deque
@@ -24,7 +25,7 @@ FAR = 3_600_000_000  # nothing is put back for so long: the clock that said so w
 
 _FLYING = f"state IN ({listed(IN_FLIGHT)})"
 _WAITING = (
-    "SELECT g.id, g.person, g.provider, g.providers, g.count, g.seq, g.priority, p.turn"
+    "SELECT g.id, g.person, g.provider, g.providers, g.count, g.seq, g.priority, g.cancelled, p.turn"
     " FROM generations g JOIN people p ON p.id=g.person WHERE g.state='queued'"
 )
 _IN_ORDER = " ORDER BY g.priority DESC, g.seq"
@@ -69,13 +70,21 @@ def admit(
         return taken
     rates = _Rates(connection, now, capacity.images_per_minute)
     resting = {each.provider: each.reason for each in health.resting(connection, now)}
+    on_trial = health.on_trial(connection, now)
+    tried = on_trial & _asked_now(connection)
     asked: dict[str, str] = {}
 
     def may_run(row: Row) -> bool:
         if busy.get(row["person"], 0) >= capacity.per_person:
             return False
-        asked[row["id"]] = rates.take(_awake(row, resting), row["count"])
-        return bool(asked[row["id"]])
+        nonlocal tried
+        if row["cancelled"]:  # it only has to settle what came, and asks nobody
+            asked[row["id"]] = row["provider"]
+            return True
+        able = tuple(provider for provider in _awake(row, resting) if provider not in tried)
+        provider = asked[row["id"]] = rates.take(able, row["count"])
+        tried |= on_trial & {provider}
+        return bool(provider)
 
     chosen: list[Row] = []
     due = "(g.run_after<=:now OR g.run_after>:never)"
@@ -88,7 +97,11 @@ def admit(
 
 
 def reserve(connection: Connection, provider: str, images: int, now: int, images_per_minute: int) -> bool:
-    """Whether a provider that steps in for another may be asked for so many now: it has its own rate."""
+    """Whether a provider that steps in for another may be asked for so many now: it has its own rate and its rests."""
+    if any(each.provider == provider for each in health.resting(connection, now)):
+        return False
+    if provider in health.on_trial(connection, now) & _asked_now(connection):
+        return False
     rates = _Rates(connection, now, images_per_minute)
     taken = bool(rates.take((provider,), images))
     rates.store()
@@ -113,6 +126,15 @@ def orphan(connection: Connection) -> None:
 def places(connection: Connection) -> list[str]:
     """The ids that wait, in the order in which they would be served."""
     return [row["id"] for row in _in_turn(connection.rows(_WAITING + _IN_ORDER), lambda row: True)]
+
+
+def held_up(connection: Connection, now: int) -> frozenset[str]:
+    """The ids that wait because every provider that could serve them is left alone."""
+    resting = {each.provider: each.reason for each in health.resting(connection, now)}
+    if not resting:
+        return frozenset()
+    waiting = connection.rows(_WAITING)
+    return frozenset(row["id"] for row in waiting if not row["cancelled"] and not _awake(row, resting))
 
 
 def _in_turn(rows: Iterable[Row], may_run: Callable[[Row], bool]) -> Iterator[Row]:
@@ -162,6 +184,11 @@ def _awake(row: Row, resting: Mapping[str, str]) -> tuple[str, ...]:
     providers = tuple(row["providers"].split()) or (row["provider"],)
     awake = tuple(provider for provider in providers if provider not in resting)
     return awake or tuple(provider for provider in providers if resting[provider] == "misconfigured")
+
+
+def _asked_now(connection: Connection) -> frozenset[str]:
+    rows = connection.rows(f"SELECT DISTINCT provider FROM generations WHERE {_FLYING}")
+    return frozenset(row["provider"] for row in rows)
 
 
 def _start(connection: Connection, row: Row, provider: str, owner: str, now: int, at: int) -> Admitted:

@@ -100,11 +100,12 @@ def unknown(generation: str) -> NotThere:
 
 def read_place(row: Row) -> Place:
     data = json.loads(row["place"])
-    return Place(adapter=row["adapter"], data=data["data"], private=data["private"])
+    return Place(adapter=row["adapter"], data=data["data"], private=data["private"], room=data.get("room", ""))
 
 
 def write_place(place: Place) -> str:
-    return json.dumps({"data": dict(place.data), "private": place.private}, ensure_ascii=False)
+    stored = {"data": dict(place.data), "private": place.private, "room": place.room}
+    return json.dumps(stored, ensure_ascii=False)
 
 
 def read_text(stored: str) -> Text | None:

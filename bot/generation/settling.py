@@ -5,12 +5,14 @@ A function that returns False (or None) tells the runner that the generation is 
 
 from bot.errors import ProviderError
 from bot.generation.accepting import want_post
+from bot.generation.outbox import want_log
 from bot.generation.queue import Admitted
 from bot.generation.record import note, write_text
 from bot.generation.states import IN_FLIGHT, JobState, State, listed
 from bot.i18n import Text, text
 from bot.providers.base import Produced
 from bot.quota import ledger
+from bot.spaces import rules_of
 from bot.storage.connection import Connection, Row
 
 MINE = f"id=:id AND attempt=:attempt AND state IN ({listed(IN_FLIGHT)})"
@@ -155,7 +157,9 @@ def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     images = connection.rows("SELECT price FROM images WHERE generation=:id", id=mine.id)
     missing = sum(job["missing"] for job in jobs)
     spent = {"images": len(images), "usd": sum(image["price"] for image in images)}
-    ledger.settle(connection, mine.id, spent, at, possible={"usd": missing * row["price"] // row["count"]})
+    # What came after all counts as missing, too, where a later answer about it was lost: never more than was held.
+    risk = max(0, min(missing * row["price"] // row["count"], row["price"] - spent["usd"]))
+    ledger.settle(connection, mine.id, spent, at, possible={"usd": risk})
     state = _outcome(row, jobs, len(images))
     connection.execute(
         f"UPDATE generations SET state=:state, made=:made, charged=:made, failure=:failure, finished_at=:at,"
@@ -169,6 +173,8 @@ def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     )
     note(connection, mine.id, state, at)
     want_post(connection, mine.id)
+    if not row["private"]:
+        want_log(connection, mine.id, rules_of(connection, row["space"]).log)
     return state
 
 

@@ -68,6 +68,7 @@ class Apiframe:
         self._calls = Calls(base_url=base_url, api_key=api_key, transport=transport, clock=clock)
         self._downloads = Pictures(fetcher=fetcher, hosts=hosts, pause=pause)
         digest = sha256(api_key.encode()).digest()
+        self._account = sha256(f"{base_url} {api_key}".encode()).hexdigest()[:16]
         # The SDK signs with the raw digest; the documents' words could also mean its hexadecimal form.
         self._webhook_keys = (digest, digest.hex().encode())
         self._webhook_url = webhook_url
@@ -78,12 +79,12 @@ class Apiframe:
         self._waiting: dict[str, asyncio.Event] = {}
 
     async def generate(self, job: Job, ticket: str = "") -> AsyncGenerator[Event, None]:
-        """The ticket of `Prepared` is the body itself, a JSON object; that of `Submitted` is the vendor's job id."""
+        """The ticket of `Prepared` is a JSON object with the body; that of `Submitted` is the vendor's job id."""
         job_id = ticket
         if not ticket or ticket.startswith("{"):
-            body = ticket or await self._body(job)
+            body = self._prepared(ticket) if ticket else await self._body(job)
             if not ticket:
-                yield Prepared(body)
+                yield Prepared(json.dumps({"account": self._account, "body": body}))
             job_id = await self._submit(job, body.encode(), uncertain=bool(ticket))
             yield Submitted(job_id)
         async with aclosing(self._follow(job, job_id)) as events:
@@ -124,6 +125,14 @@ class Apiframe:
             case _:
                 return Probed(well=False, told=f"answered {reply.status}, not as Apiframe does")
 
+    def _prepared(self, ticket: str) -> str:
+        """The body to send again. Another account does not know our key, and would draw it a second time."""
+        match parsed(ticket.encode()):
+            case {"account": self._account, "body": str(body)}:
+                return body
+            case _:
+                raise OutcomeUnknown(detail="the key or the address has changed since it was sent")
+
     async def _body(self, job: Job) -> str:
         """The request as it is sent and, after a crash, sent again."""
         fields = wire_fields(job)
@@ -154,7 +163,7 @@ class Apiframe:
     async def _submit(self, job: Job, body: bytes, *, uncertain: bool) -> str:
         """The vendor's id of the job. uncertain: the same request may have been taken before.
 
-        Once an answer was lost, "no credits" or "too many requests" to the next try says nothing about the first.
+        Once an answer was lost, a "no" to the next try says nothing about the first.
         """
         error: ProviderError = ProviderBusy()
         for number in range(TRIES):
@@ -164,7 +173,7 @@ class Apiframe:
             except AskAgain as again:
                 error = again.error
                 uncertain = uncertain or isinstance(error, OutcomeUnknown)
-            except (ProviderBusy, ProviderMisconfigured) as answer:
+            except (ProviderBusy, ProviderMisconfigured, ProviderRefused) as answer:
                 if not uncertain:
                     raise
                 error = answer

@@ -79,7 +79,7 @@ def refused(
             return ProviderMisconfigured(detail=f"needs {needed} credits, {left} left")
         case 409, _:
             return OutcomeUnknown(detail=f"409: the key was used with another body, request {request_id or 'unknown'}")
-        case 503, _:  # its queue or database is away: nothing was taken
+        case 503, {"error": str()}:  # its own words: its queue or database is away, and nothing was taken
             wait = seconds_of(retry_after, now)
             return ProviderBusy(retry_after=wait, detail=f"503 request {request_id or 'unknown'}")
     return refusal(status, body, retry_after=retry_after, request_id=request_id, now=now, hide=hide)

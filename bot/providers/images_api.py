@@ -193,7 +193,8 @@ class ImagesApi:
         """A series, each picture as soon as it is made. Without its last frame nobody knows what else was drawn."""
         left, request_id = set(range(job.images)), answer.request_id
         try:
-            async for event in read_ahead(self._frames(answer)):
+            # Some gateways put base64 into frames unasked; the rest of one is small.
+            async for event in read_ahead(self._frames(answer), weight=lambda one: len(str(one.get("b64_json", "")))):
                 match event:
                     case {"type": "partial_succeeded" | "partial_failed", "image_index": int(index)} if index in left:
                         left.remove(index)

@@ -48,6 +48,8 @@ class Pictures:
             except PictureError as error:
                 if not left or not getattr(error, "transient", False):
                     raise
+            except ValueError as error:  # a host or a port that cannot be one shows only when it is looked up
+                raise PictureError(unusable(), detail=f"a link that is none: {type(error).__name__}") from error
             await asyncio.sleep(self.pause * (FETCHES - left))
 
     async def produced(self, index: int, file: Path, *, title: str = "", cost: int | None = None) -> Produced:

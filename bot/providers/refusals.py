@@ -1,8 +1,8 @@
 """What an Images API means by an error: its code decides first, then its words, then the HTTP status.
 
 Gateways pass the same refusal on as 400, 403 or 200, and use 429 for an empty balance; so the status comes last.
-The meanings are the stages of moderation, "busy", "exhausted" (the operator's account), "misconfigured", "refused",
-"broken" and "unknown".
+The meanings are the stages of moderation, "busy", "exhausted" (the operator's account), "misconfigured", "model" (that
+one only), "refused", "broken" and "unknown".
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 from bot.errors import (
     AnswerBroken,
     ContentRefused,
+    ModelMisconfigured,
     OutcomeUnknown,
     ProviderBusy,
     ProviderError,
@@ -43,7 +44,7 @@ _CODES = tuple(
         (r"AccountOverdue|ServiceOverdue", "exhausted"),
         (r"RateLimit|InflightBatchsizeExceeded|ServerOverloaded|RequestBurstTooFast", "busy"),
         (r"AuthenticationError|InvalidAccountStatus|OperationDenied|AccessDenied|InvalidApiKey", "misconfigured"),
-        (r"ModelNotOpen|InvalidEndpoint|UnsupportedModel|ModelIDAccessDisabled|ModelNotFound", "misconfigured"),
+        (r"ModelNotOpen|InvalidEndpoint|UnsupportedModel|ModelIDAccessDisabled|ModelNotFound", "model"),
         (r"MissingParameter|InvalidParameter|InvalidImageURL", "refused"),
         (r"InternalServiceError|InternalError", "unknown"),
     )
@@ -209,11 +210,11 @@ def _meaning(status: int, code: str, message: str) -> str:
             return "broken"
         case 402:
             return "exhausted"
-        case 408:
+        case 303 | 408 | 499:  # it was read: the answer lies elsewhere, or somebody between us gave up waiting
             return "unknown"
         case 429:
             return "busy"
-        case 300 | 301 | 302 | 303 | 307 | 308 | 401 | 403 | 404 | 405:
+        case 300 | 301 | 302 | 307 | 308 | 401 | 403 | 404 | 405:
             return "misconfigured"
         case _ if 400 <= status < 500:
             return "refused"
@@ -229,6 +230,8 @@ def _build(meaning: str, message: str, detail: str, retry_after: float | None) -
             return ProviderBusy(retry_after=retry_after, detail=detail)
         case "exhausted":
             return ProviderMisconfigured(detail=f"the account's balance or quota is used up: {detail}")
+        case "model":
+            return ModelMisconfigured(detail=detail)
         case "misconfigured":
             return ProviderMisconfigured(detail=detail)  # without their words: they may repeat ours, or the key
         case "refused":

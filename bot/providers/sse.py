@@ -6,12 +6,14 @@ A frame that was cut before its blank line is never given.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+MOST_AHEAD = 64 * 1024 * 1024  # bytes that wait to be looked at: as much as one frame may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +94,30 @@ def _lines(chunk: bytes) -> list[bytes]:
     return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
 
 
-async def read_ahead(source: AsyncGenerator[T, None], most: int = 32) -> AsyncGenerator[T, None]:
+async def read_ahead(
+    source: AsyncGenerator[T, None],
+    most: int = 32,
+    *,
+    weight: Callable[[T], int] = lambda _: 0,
+    heaviest: int = MOST_AHEAD,
+) -> AsyncGenerator[T, None]:
     """The same, read while the caller is busy with what came before; `most` of it wait.
 
-    A connection that breaks takes with it what has arrived and was not read yet.
+    A connection that breaks takes with it what has arrived and was not read yet. weight: bytes of one; nothing more is
+    read while more than `heaviest` wait.
     """
     ready: asyncio.Queue[T] = asyncio.Queue(most)
+    held, taken = 0, asyncio.Event()
 
     async def read() -> None:
+        nonlocal held
         async with aclosing(source):
             async for one in source:
+                held += weight(one)
                 await ready.put(one)
+                while held > heaviest:
+                    taken.clear()
+                    await taken.wait()
 
     reading = asyncio.create_task(read())
     try:
@@ -112,6 +127,8 @@ async def read_ahead(source: AsyncGenerator[T, None], most: int = 32) -> AsyncGe
             if not coming.done():
                 coming.cancel()
                 break
+            held -= weight(coming.result())
+            taken.set()
             yield coming.result()
         await reading
     finally:

@@ -140,7 +140,7 @@ async def test_answers_that_stay_lost_are_unknown_in_the_end(bench: Bench) -> No
     assert (len(bench.sim.paid), bench.sim.billed) == (TRIES, 1)
 
 
-@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.OVERLOADED, Fault.BAD_KEY])
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.OVERLOADED, Fault.BAD_KEY, Fault.BAD_REQUEST])
 async def test_after_a_lost_answer_no_later_no_proves_that_nothing_was_taken(bench: Bench, fault: Fault) -> None:
     bench.sim.goes_wrong(Fault.RESET, *[fault] * TRIES)
 
@@ -223,6 +223,24 @@ async def test_after_a_crash_a_busy_server_does_not_prove_that_nothing_was_taken
     bench.sim.goes_wrong(fault, always=True)
 
     assert type((await bench.ask(job, ticket)).error) is OutcomeUnknown
+
+
+async def test_what_another_account_was_sent_is_not_sent_to_this_one(bench: Bench) -> None:
+    job = bench.job()
+    (ticket,) = (await killed_before_the_answer(bench, job)).tickets(Prepared)
+
+    outcome = await bench.ask(job, ticket, provider=bench.provider(api_key="afk_of_another_account"))
+
+    assert type(outcome.error) is OutcomeUnknown
+    assert len(bench.sim.paid) == 1
+    assert bench.sim.key not in ticket
+
+
+@pytest.mark.parametrize("body", [b"<html>503 Service Unavailable</html>", b"", b'{"message": "upstream"}'])
+def test_only_in_its_own_words_a_503_says_that_nothing_was_taken(body: bytes) -> None:
+    error = refused(503, body, retry_after="", request_id="r1", now=NOON, hide=())
+
+    assert type(error) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 429, 500, 503])

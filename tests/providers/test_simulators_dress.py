@@ -10,6 +10,7 @@ import pytest
 from bot.errors import (
     AnswerBroken,
     ContentRefused,
+    ModelMisconfigured,
     OutcomeUnknown,
     ProviderBusy,
     ProviderError,
@@ -168,7 +169,7 @@ async def test_an_error_that_says_200_is_an_error(ask: Asker) -> None:
         (SAFE_LIMIT, ProviderMisconfigured),
         (EMPTY_BALANCE, ProviderMisconfigured),
         (EMPTY_BALANCE_AS_RATE, ProviderMisconfigured),
-        (NOT_OPEN, ProviderMisconfigured),
+        (NOT_OPEN, ModelMisconfigured),
         (OVERLOADED_AS_RATE, ProviderBusy),
         (REAL_PERSON, ContentRefused),
         (NO_UPSTREAM, OutcomeUnknown),

@@ -102,3 +102,22 @@ async def test_reading_ahead_has_a_limit_and_ends_with_whoever_asked() -> None:
 
     assert len(taken) <= 6
     assert ended.is_set()
+
+
+async def test_what_is_heavy_is_read_ahead_one_by_one() -> None:
+    taken = []
+
+    async def source() -> AsyncGenerator[int, None]:
+        for number in range(10):
+            taken.append(number)
+            yield number
+
+    seen = []
+    async with aclosing(read_ahead(source(), weight=lambda _: 60, heaviest=100)) as numbers:
+        async for number in numbers:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            seen.append(number)
+            assert len(taken) - len(seen) <= 2
+
+    assert seen == list(range(10))

@@ -150,6 +150,24 @@ async def test_a_link_to_the_inside_is_not_followed(liar: Liar, url: str) -> Non
     assert isinstance(error_of(outcome), AnswerBroken)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a..bytepluses.com/x.png?signature=canary",
+        "https://a.bytepluses.com:99999/x.png?signature=canary",
+        "https://a.bytepluses.com:b/x.png?signature=canary",
+        f"https://{'a' * 70}.bytepluses.com/x.png?signature=canary",
+        "https://\ud800.bytepluses.com/x.png?signature=canary",
+    ],
+    ids=["empty label", "port", "no port", "long label", "half a letter"],
+)
+async def test_a_link_that_cannot_be_one_costs_no_other_picture(liar: Liar, url: str) -> None:
+    outcome, _ = await liar.ask({"data": [{"url": url}]})
+
+    assert isinstance(error_of(outcome), AnswerBroken)
+    assert "canary" not in error_of(outcome).detail
+
+
 def picture(width: int, height: int) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), "red").save(buffer, "PNG")

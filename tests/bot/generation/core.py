@@ -16,23 +16,25 @@ from bot.catalogue.router import Router
 from bot.chat import AccountLine, Actor, Invocation, Place, Reply
 from bot.clock import micros
 from bot.command import CommandTable
+from bot.commands.details import state_name
 from bot.commands.drawing import Drawing
 from bot.dispatch import Dispatcher
 from bot.generation import inbox, queue, record
 from bot.generation.accepting import Accepted, Draft
 from bot.generation.delivery import Delivery
-from bot.generation.presenting import present
+from bot.generation.presenting import logged, present
 from bot.generation.queue import Admitted, Capacity
 from bot.generation.record import Generation
 from bot.generation.runner import Runner
 from bot.generation.service import GenerationService
 from bot.generation.workers import Workers
 from bot.media.normalise import Normaliser
-from bot.people import Person, find
+from bot.people import Person, Preferences, find
 from bot.quota import audit, ledger
 from bot.quota.ledger import Rules
 from bot.quota.limits import Policy, accounts_of
 from bot.request import ImageRequest, Mode, Reference
+from bot.spaces import Spaces
 from bot.storage.database import Database
 from tests.fakes import FakeAdapter, FakeBlobs, FakeClock, FakeNormaliser, FakeProvider
 
@@ -64,9 +66,16 @@ class Core:
 
     def __post_init__(self) -> None:
         self.changes: list[str] = []
+        self.spaces = Spaces(self.database)
+        self.preferences = Preferences(self.database)
         self.providers = (self.provider, *self.others)
         self.router = Router(self.catalogue, tuple(provider.name for provider in self.providers))
-        self.delivery = Delivery(database=self.database, adapters={self.adapter.name: self.adapter}, present=self._show)
+        self.delivery = Delivery(
+            database=self.database,
+            adapters={self.adapter.name: self.adapter},
+            present=self._show,
+            present_log=self._log,
+        )
         self.runner = Runner(
             database=self.database,
             router=self.router,
@@ -110,9 +119,15 @@ class Core:
             clock=self.clock,
             folder=self.folder,
         )
-        table, presses = commands.build(drawing, self.blobs.delete)
+        table, presses = commands.build(drawing, self.spaces, self.preferences, self.blobs.delete)
         dispatcher = Dispatcher(
-            database=self.database, table=table, presses=presses, delivery=self.delivery, clock=self.clock
+            database=self.database,
+            table=table,
+            presses=presses,
+            spaces=self.spaces,
+            preferences=self.preferences,
+            delivery=self.delivery,
+            clock=self.clock,
         )
         return table, dispatcher
 
@@ -254,6 +269,10 @@ class Core:
         found = await self.load(generation)
         model = self.router.offer(found.provider, found.request.model)
         return present(found, place=place, model=model)
+
+    async def _log(self, generation: str) -> Reply:
+        found = await self.load(generation)
+        return logged(found, state_name(found), language=found.language)
 
     def _accepted(self, generation: str) -> None:
         self.delivery.line_moved()

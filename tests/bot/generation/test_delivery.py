@@ -227,7 +227,12 @@ async def test_what_was_being_posted_when_the_process_ended_is_posted_under_the_
     assert await core.database.transaction(outbox.claim, f"{done.id}:0") is not None
     assert (await posting(core, done.id))["state"] == PostingState.POSTING
 
-    again = Delivery(database=core.database, adapters={"fake": core.adapter}, present=core.delivery.present)
+    again = Delivery(
+        database=core.database,
+        adapters={"fake": core.adapter},
+        present=core.delivery.present,
+        present_log=core.delivery.present_log,
+    )
     async with again:
         await again.end_of(done.id)
     assert [post.key for post in core.adapter.shown] == [f"{done.id}:0"]

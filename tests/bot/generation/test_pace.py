@@ -43,7 +43,12 @@ async def test_a_message_that_may_not_change_yet_is_not_looked_for_in_every_roun
     async def shown(generation: str, place: int) -> Reply:
         return await core._show(generation, place)
 
-    delivery = Delivery(database=counted, adapters={adapter.name: adapter}, present=shown)  # type: ignore[arg-type]
+    delivery = Delivery(
+        database=counted,  # type: ignore[arg-type]
+        adapters={adapter.name: adapter},
+        present=shown,
+        present_log=core.delivery.present_log,
+    )
     async with delivery:
         waiting = [await core.accepted(by=f"person {number}") for number in range(MANY)]
         await adapter.until(lambda: all(adapter.replies(each) for each in waiting))
@@ -79,7 +84,12 @@ async def test_a_platform_that_was_switched_off_keeps_nobody_else_waiting(core: 
         gone = await core.accepted(by="ann")
         await core.adapter.until(lambda: core.adapter.replies(gone))
     await core.database.transaction(_move_away, gone)
-    async with Delivery(database=core.database, adapters={"fake": core.adapter}, present=core._show) as delivery:
+    async with Delivery(
+        database=core.database,
+        adapters={"fake": core.adapter},
+        present=core._show,
+        present_log=core.delivery.present_log,
+    ) as delivery:
         here = await core.accepted(by="bob")
         await core.adapter.until(lambda: core.adapter.replies(here))
         before = len(core.adapter.shown)

@@ -49,7 +49,7 @@ WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
 @pytest.mark.parametrize(
     "step",
     [
-        lambda connection: outbox.due(connection, NOW),
+        lambda connection: outbox.due(connection, NOW, ("web",)),
         lambda connection: outbox.claim(connection, "g:0"),
         lambda connection: outbox.standing(connection, "g"),
         lambda connection: outbox.quoted(connection, "web", "m"),
