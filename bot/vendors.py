@@ -1,13 +1,16 @@
 """What can be set of each provider that is reached over the network; read and checked as `bot.settings` says."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from bot import catalogue, sources
 from bot.written import Address, Ids, Key, OptionalAddress
+
+ENDPOINT = "/images/generations"
 
 
 def field(default: object, description: str, **rules: Any) -> Any:
@@ -40,6 +43,26 @@ class Vendor(Section):
     def lacks(self) -> str:
         """The setting without which it cannot be asked, if that is missing."""
         return "" if self.api_key else "API_KEY"
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _is_trimmed(cls, key: object) -> object:
+        """What was copied along with it is no part of a key."""
+        return key.strip() if isinstance(key, str) else key
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_one_word(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and not re.fullmatch("[!-~]+", key.get_secret_value()):
+            raise ValueError("must be one word of plain letters, digits and signs, as the vendor shows it")
+        return key
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_base(cls, address: str | None) -> str | None:
+        if (address or "").endswith(ENDPOINT):
+            raise ValueError(f"must be what stands before {ENDPOINT}")
+        return address
 
     @field_validator("models")
     @classmethod

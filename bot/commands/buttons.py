@@ -7,6 +7,7 @@ from bot.asking import Answer, Asking, Presses, Quote
 from bot.catalogue.sizes import closest_ratio, resolve, top_tier
 from bot.chat import Attachment, Reply, Tone
 from bot.command import Command, Kind, option
+from bot.commands.choice import every_offer
 from bot.commands.details import details
 from bot.commands.drawing import Drawing, visible
 from bot.commands.wanted import Wanted
@@ -101,7 +102,7 @@ class Buttons:
         if meant.generation:
             parent = await self.drawing.service.load(meant.generation)
             return await self._from_picture(asking, parent, index, generation.request.prompt)
-        wanted = _wanted(generation, generation.request.prompt)
+        wanted = self._wanted(generation, generation.request.prompt)
         picture = Attachment(name=generation.id, read=partial(self.drawing.blobs.read, meant.blob), size=meant.size)
         return await self.drawing.draw(asking, wanted, Quote(attachments=(picture,)))
 
@@ -132,8 +133,27 @@ class Buttons:
         self, asking: Asking, generation: Generation, index: int | None, words: str, *, size: str = ""
     ) -> Answer:
         visible(asking, generation)
-        wanted = replace(_wanted(generation, words), size=size)
+        wanted = replace(self._wanted(generation, words), size=size)
         return await self.drawing.draw(asking, wanted, Quote(generation=generation, index=index))
+
+    def _wanted(self, generation: Generation, words: str) -> Wanted:
+        """One picture that is changed, with the same choices as before where that model can change pictures."""
+        request = generation.request
+        wanted = Wanted(mode=Mode.EDIT, prompt=words, watermark=request.watermark, private=generation.private, needs=1)
+        if not self._changes_pictures(request.model):
+            return wanted  # the presser's usual model does it, which has choices of its own
+        return replace(
+            wanted,
+            model=request.model,
+            format=request.format,
+            optimize=request.optimize,
+            background=request.background,
+            search=request.search,
+            guidance=request.guidance,  # but not its seed: with that it would hardly change
+        )
+
+    def _changes_pictures(self, model: str) -> bool:
+        return any(offer.references for offer in every_offer(self.drawing.router) if offer.name == model)
 
     async def _meant(self, asking: Asking, handle: str) -> tuple[Generation, int | None]:
         """The picture with this id (`ID` or `ID:INDEX`), else the one that was replied to."""
@@ -152,21 +172,3 @@ class Buttons:
 
     async def _stored(self, blob: str) -> bool:
         return bool(await self.database.fetch("SELECT 1 FROM blobs WHERE key=:key", key=blob))
-
-
-def _wanted(generation: Generation, words: str) -> Wanted:
-    """The same choices as before, for one picture that is changed; with its seed it would hardly change."""
-    request = generation.request
-    return Wanted(
-        mode=Mode.EDIT,
-        prompt=words,
-        model=request.model,
-        format=request.format,
-        optimize=request.optimize,
-        background=request.background,
-        search=request.search,
-        guidance=request.guidance,
-        watermark=request.watermark,
-        private=generation.private,
-        needs=1,
-    )

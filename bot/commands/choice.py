@@ -7,7 +7,7 @@ from bot.catalogue import Model
 from bot.catalogue.router import Router
 from bot.errors import UsageError
 from bot.i18n import text
-from bot.request import ImageRequest
+from bot.request import ImageRequest, Mode
 
 MOST_NAMED = 3
 
@@ -18,19 +18,23 @@ Check = Callable[[Model, ImageRequest], None]
 def choose(offers: tuple[Model, ...], build: Build, check: Check) -> tuple[ImageRequest, tuple[Model, ...]]:
     """The request as the first offer that can serve it gets it, and all that can serve just that, in their order.
 
-    build, check: raise `UsageError` for what an offer cannot serve; if that is every one, the first one's reason.
+    build, check: raise `UsageError` for what an offer cannot serve; if that is every one, the reason of the first that
+    has such a thing at all: it is no help that another provider has no layers where only their size is wrong.
     """
-    reasons: list[UsageError] = []
+    reasons: list[tuple[bool, UsageError]] = []
     for position, offer in enumerate(offers):
+        has_it = False
         try:
             request = build(offer)
+            has_it = _has_it(offer, request)
             check(offer, request)
         except UsageError as reason:
-            reasons.append(reason)
+            reasons.append((has_it, reason))
             continue
         kept = (offer, *(each for each in offers[position + 1 :] if _passes(check, each, request)))
         return replace(request, providers=tuple(each.provider for each in kept)), kept
-    raise reasons[0]
+    _, told = max(reasons, key=lambda reason: reason[0])
+    raise told
 
 
 def every_offer(router: Router) -> tuple[Model, ...]:
@@ -48,6 +52,16 @@ def with_nearest(router: Router, reason: UsageError, builds: Sequence[Build], ch
             named = tuple(dict.fromkeys(names))[:MOST_NAMED]
             return UsageError(text("{reason} It would work with {models}.", reason=reason.text, models=named))
     return reason
+
+
+def _has_it(offer: Model, request: ImageRequest) -> bool:
+    """Whether it does in some form what providers of one model differ in."""
+    return (
+        (request.mode is not Mode.LAYERS or offer.layers > 0)
+        and (request.mode is not Mode.SERIES or offer.series)
+        and (not request.background or bool(offer.backgrounds))
+        and (not request.search or offer.search)
+    )
 
 
 def _can(offer: Model, build: Build, check: Check) -> bool:

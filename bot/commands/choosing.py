@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from bot import people
 from bot.asking import Answer, Asking
 from bot.capabilities import seen
 from bot.catalogue import Model
@@ -18,7 +17,7 @@ from bot.errors import UsageError
 from bot.generation.health import Resting
 from bot.generation.service import GenerationService
 from bot.i18n import LANGUAGES, Money, Text, text, verbatim
-from bot.storage.database import Database
+from bot.people import Preferences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +48,11 @@ class Choosing:
     service: GenerationService
     router: Router
     default_model: str
-    database: Database
+    preferences: Preferences
     table: Callable[[], CommandTable]
 
     async def models(self, request: Nothing, asking: Asking) -> Answer:
-        usual = self.router.default(asking.person.settings.get("model", "") or self.default_model)
+        usual = self.router.default(asking.defaults.get("model", "") or self.default_model)
         names = tuple(self._title(provider) for provider in self.router.order)
         rows = tuple((verbatim(model.name), self._model_line(model)) for model in self.router.models())
         resting = await self.service.health()
@@ -63,10 +62,13 @@ class Choosing:
 
     async def settings(self, request: Defaults, asking: Asking) -> Answer:
         asked = {name: getattr(request, name) for name in Defaults.__slots__ if getattr(request, name)}
-        changes = {name: "" if value == "default" else self._checked(name, value) for name, value in asked.items()}
+        changes = {
+            name: "" if value == "default" else usable_default(self.router, name, value)
+            for name, value in asked.items()
+        }
         now = dict(asking.person.settings)
         if changes:
-            now = await self.database.transaction(people.change_settings, asking.person.id, changes)
+            now = await self.preferences.change(asking.person.id, changes)
         here = self.table().find("settings").options
         rows = tuple((verbatim(each.name), _setting(each.name, now.get(each.name, ""))) for each in here)
         words = (
@@ -74,42 +76,23 @@ class Choosing:
             if changes
             else text("Your defaults. Change one: /settings --size 4K")
         )
-        return Reply(text=words, rows=rows, private=True, language=now.get("language", ""))
+        language = {**asking.rules.defaults, **now}.get("language", "")
+        return Reply(text=words, rows=rows, private=True, language=language)
 
     async def help(self, request: WhichCommand, asking: Asking) -> Answer:
         table = self.table()
         if request.command:
-            return _help_of(table.find(request.command.lstrip("/／")))
-        rows = tuple((verbatim(f"/{each.name}"), each.summary) for each in table.listed)
+            command = table.find(request.command.lstrip("/／"))
+            command.check_allowed(admin=asking.person.admin)
+            return _help_of(command)
+        shown = table.listed_for(admin=asking.person.admin)
+        rows = tuple((verbatim(f"/{each.name}"), each.summary) for each in shown)
         notes = (
             text("Words alone draw; in reply to a picture they change it. Attached pictures keep their order."),
             text("Cancelling is free while a request waits. Once the provider draws, it bills: what comes is charged."),
             text("/help imagine tells more about one command."),
         )
         return Reply(text=text("What I can do:"), rows=rows, notes=notes, private=True)
-
-    def _checked(self, name: str, value: str) -> str:
-        """A default must be something that some model here takes."""
-        models = self.router.models()
-        known = {
-            "size": tuple(dict.fromkeys(tier for model in models for tier in model.tiers)),
-            "ratio": tuple(dict.fromkeys(each for model in models for table in model.tiers.values() for each in table)),
-        }
-        if name == "model":
-            return self.router.offers(value)[0].name
-        if name in known:
-            found = next((each for each in known[name] if each.lower() == value.lower()), None)
-            if found is None:
-                raise UsageError(
-                    text(
-                        "{option} can be one of {choices} as a default, not {value}.",
-                        option=name,
-                        choices=known[name],
-                        value=value,
-                    )
-                )
-            return found
-        return value
 
     def _model_line(self, model: Model) -> Text:
         offers = self.router.offers(model.name)
@@ -135,6 +118,30 @@ class Choosing:
         return self.router.catalogue.offer(provider).title
 
 
+def usable_default(router: Router, name: str, value: str) -> str:
+    """A default must be something that some model here takes; raises `UsageError`."""
+    models = router.models()
+    known = {
+        "size": tuple(dict.fromkeys(tier for model in models for tier in model.tiers)),
+        "ratio": tuple(dict.fromkeys(each for model in models for table in model.tiers.values() for each in table)),
+    }
+    if name == "model":
+        return router.offers(value)[0].name
+    if name in known:
+        found = next((each for each in known[name] if each.lower() == value.lower()), None)
+        if found is None:
+            raise UsageError(
+                text(
+                    "{option} can be one of {choices} as a default, not {value}.",
+                    option=name,
+                    choices=known[name],
+                    value=value,
+                )
+            )
+        return found
+    return value
+
+
 def commands(choosing: Choosing) -> tuple[Command, ...]:
     offers = every_offer(choosing.router)
     return (
@@ -143,6 +150,7 @@ def commands(choosing: Choosing) -> tuple[Command, ...]:
             summary=text("The models, their sizes and prices"),
             request=Nothing,
             handle=choosing.models,
+            private=True,
             aliases=("模型",),
         ),
         Command(
@@ -152,6 +160,7 @@ def commands(choosing: Choosing) -> tuple[Command, ...]:
             choices={"optimize": (*optimisations(offers), "default")},
             hidden=hidden(offers) & {each.name for each in fields(Defaults)},
             handle=choosing.settings,
+            private=True,
             aliases=("设置",),
         ),
         Command(
@@ -159,13 +168,14 @@ def commands(choosing: Choosing) -> tuple[Command, ...]:
             summary=text("What the bot can do"),
             request=WhichCommand,
             handle=choosing.help,
+            private=True,
             aliases=("帮助",),
         ),
     )
 
 
 _REASONS = {
-    "busy": text("it is too busy"),
+    "busy": text("it is too busy, or cannot be reached"),
     "misconfigured": text("its key, account or model does not work"),
     "unknown": text("it gives no clear answer"),
     "broken": text("its answers hold no usable picture"),

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.catalogue import Catalogue, load
+from bot.catalogue.router import Router
 from bot.clock import micros, moment
+from bot.errors import UsageError
 from bot.generation import health
 from bot.opening import configured, opened
 from bot.ops.credits import OPERATORS, probe
@@ -30,6 +32,7 @@ def offered(settings: Settings) -> Iterator[Finding]:
     for name in settings.provider_order:
         models = ", ".join(model.name for model in catalogue.models(name))
         yield Finding(name=f"provider {name}", told=f"offers {models}")
+    yield from _default_model(settings, Router(catalogue, settings.provider_order))
     if settings.provider_order == ("sandbox",):
         yield Finding(
             name="keys",
@@ -37,6 +40,21 @@ def offered(settings: Settings) -> Iterator[Finding]:
             well=False,
             warning=True,
             cure=f"set the key of a provider for real ones, such as {PREFIX}MODELARK__API_KEY",
+        )
+
+
+def _default_model(settings: Settings, router: Router) -> Iterator[Finding]:
+    """One that nobody offers would be passed over in silence."""
+    try:
+        router.offers(settings.model or router.default().name)
+    except UsageError:
+        yield Finding(
+            name="model",
+            told=f"{PREFIX}MODEL names {settings.model}, which no provider in use offers; it is "
+            f"{router.default().name} instead",
+            well=False,
+            warning=True,
+            cure=f"set {PREFIX}MODEL to one that is offered, or leave it out",
         )
 
 
@@ -100,6 +118,7 @@ def _unknown(catalogue: Catalogue, name: str, answer: Probed) -> list[str]:
 _CURES = (
     (("the key",), "check {own}API_KEY: a key is good for one vendor and region only, that of {own}BASE_URL"),
     (("balance", "credits"), "top up the account in the vendor's console"),
+    (("answered 404", "no image API"), "check {own}BASE_URL: what it should be is not at that address"),
     (("no connection", "no answer", "cannot be reached"), "check {own}BASE_URL, and this machine's way there"),
 )
 _ANY = (

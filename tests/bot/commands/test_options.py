@@ -86,6 +86,16 @@ async def test_the_options_of_a_picture_stay_when_it_is_changed_but_not_its_seed
     assert (changed.request.background, changed.request.format) == ("transparent", "png")
 
 
+async def test_a_picture_of_a_model_that_takes_none_is_changed_by_the_usual_one(core: Core) -> None:
+    core = offering(core, "apiframe")
+    async with working(core):
+        first = await drawn(core, "/imagine a fox --model 3 --seed 7 --guidance 2.5")
+        changed = await drawn(core, press=f"vary:{first.id}:0", line="")
+
+    assert (changed.request.model, changed.request.seed, changed.request.guidance) == ("seedream-4.5", None, None)
+    assert changed.parent == first.id
+
+
 async def test_a_usual_optimisation_gives_way_where_the_model_has_it_not(core: Core) -> None:
     core = offering(core, "modelark")
     async with working(core):
@@ -187,6 +197,26 @@ async def test_a_refusal_says_which_model_would_do(core: Core, provider: str, li
     core = offering(core, provider)
     async with working(core):
         assert await refused(core, line) == words
+
+
+@pytest.mark.parametrize(
+    ("line", "pictures", "words"),
+    [
+        ("/layers --model 5-pro --size 1000x1000", ONE,
+         "Layers come in a size such as 2K, not in exact pixels."),
+        ("/imagine a fox --background transparent --model 5-flash", (),
+         "seedream-5-flash can only keep a transparent background: give it one picture that has one."
+         " It would work with seedream-5.5."),
+        ("/series a day --count 15 --model 4", ONE,
+         "Pictures given and pictures wanted may be 15 together at most; here they are 1 and 15."),
+    ],
+)  # fmt: skip
+async def test_the_reason_is_that_of_a_provider_that_has_such_a_thing(
+    core: Core, line: str, pictures: tuple[Attachment, ...], words: str
+) -> None:
+    core = offering(core, "apiframe", "apiyi", "modelark")
+    async with working(core):
+        assert await refused(core, line, attachments=pictures) == words
 
 
 async def test_a_picture_that_does_not_shine_through_is_refused_where_one_has_to(core: Core) -> None:

@@ -29,7 +29,7 @@ async def told(folder: Path, *, probe: bool = True, **wanted: Any) -> tuple[int,
     code = await examine(Settings(data_dir=folder, **wanted), lines.append, probe=probe)
     assert KEY not in "".join(lines)
     text = "\n".join(lines).replace("\n     -> ", " -> ")
-    return code, [line for line in text.splitlines() if line[5:].startswith(("provider", "probe", "keys"))]
+    return code, [line for line in text.splitlines() if line[5:].startswith(("provider", "probe", "keys", "model"))]
 
 
 @asynccontextmanager
@@ -88,6 +88,14 @@ async def test_an_address_where_nobody_is_names_its_setting(tmp_path: Path) -> N
 
     assert code == 1
     assert "no connection to 127.0.0.1 -> check BOT_NOVITA__BASE_URL" in lines[-1]
+
+
+async def test_an_address_where_something_else_is_names_its_setting(tmp_path: Path) -> None:
+    async with ImagesApiSim() as ark:
+        code, lines = await told(tmp_path, modelark={"api_key": KEY, "base_url": f"{ark.origin}/elsewhere"})
+
+    assert code == 1
+    assert "it answered 404 -> check BOT_MODELARK__BASE_URL" in lines[-1]
 
 
 async def test_who_does_not_answer_does_not_keep_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +166,15 @@ async def test_a_named_provider_without_a_key_is_told_and_the_others_stay(tmp_pa
     assert code == 1
     assert lines[0].startswith("BAD  provider modelark: BOT_PROVIDERS names it, but BOT_MODELARK__API_KEY is not set")
     assert lines[1].startswith("ok   provider apiyi: offers")
+
+
+async def test_a_default_model_that_nobody_offers_is_told(tmp_path: Path) -> None:
+    novita: dict[str, Any] = {"novita": {"api_key": KEY}}
+    code, lines = await told(tmp_path, probe=False, model="seedream-9", **novita)
+
+    assert code == 0
+    assert lines[-1].startswith("note model: BOT_MODEL names seedream-9, which no provider in use offers; it is seed")
+    assert not [line for line in (await told(tmp_path, probe=False, **novita))[1] if " model:" in line]
 
 
 async def test_without_any_key_there_is_nobody_to_ask(tmp_path: Path) -> None:
