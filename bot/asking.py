@@ -7,6 +7,7 @@ from bot.chat import Attachment, Invocation, Reply
 from bot.generation.accepting import Accepted
 from bot.generation.record import Generation
 from bot.people import Person
+from bot.spaces import NO_RULES, SpaceRules
 
 Answer = Reply | Accepted | None
 """What a handler returns: a reply to show, a generation that shows itself, or None where it was dealt with before."""
@@ -27,8 +28,17 @@ class Asking:
     person: Person
     language: str
     quote: Quote | None = None
+    rules: SpaceRules = NO_RULES
+
+    @property
+    def defaults(self) -> Mapping[str, str]:
+        """What this person chose, else what the admins of the space did."""
+        return {**self.rules.defaults, **self.person.settings}
 
 
 Press = Callable[[Asking, Generation, int], Awaitable[Answer]]
 Presses = Mapping[str, Press]
 """What a button's command does, by name, with the generation and picture that it carries."""
+
+PRIVATE_PRESSES = frozenset({"cancel", "decline", "delete", "details"})
+"""Buttons that are answered to whoever presses them alone."""

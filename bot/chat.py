@@ -5,10 +5,11 @@ Nothing here does I/O except what an adapter hangs into `Attachment.read`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from bot.i18n import Text
 
@@ -27,11 +28,16 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where to answer. `data` is the adapter's own; it is stored, and may be used by another process later."""
+    """Where to answer. `data` is the adapter's own; it is stored, and may be used by another process later.
+
+    room: the platform's id of the channel or chat, which the rules of a space name. A place whose `room` was put there
+    by the core is another channel of the same space.
+    """
 
     adapter: str
     data: Mapping[str, Any] = field(default_factory=dict)
     private: bool = False
+    room: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,8 @@ class Quoted:
 class Invocation:
     """One asking. Exactly one of `line`, `command` and `press` says what is wanted.
 
+    id: the platform's own id of the event, which stays the same if the event is sent again. It is unique over all
+    platforms, so the adapter's name stands before it: `name:id`.
     line: text as it was typed, a command (`/imagine a fox --ratio 16:9`) or plain words.
     command, values: a platform's own slash command; picture options hold an `Attachment`.
     press: a button's `command:generation:index`; `values` may hold what a form asked for (`prompt`).
@@ -168,7 +176,7 @@ class Reply:
 class Post:
     """A Reply on its way to a Place. The key is stable over retries, and names the same message for ever.
 
-    message: the platform's id of the message that already stands under this key, if one is known.
+    message: what the platform called the message, or messages, that already stand under this key, if that is known.
     """
 
     key: str
@@ -195,6 +203,7 @@ class Adapter(Protocol):
     async def post(self, post: Post) -> str:
         """Show the reply under its key, changing the message that stands there; returns the platform's message id.
 
+        Where it took several messages, it returns all of their ids, with a space between two of them.
         Called again with the same key after a crash or a lost answer: it must never make a second message.
         Raises `CannotPost`.
         """
@@ -202,4 +211,18 @@ class Adapter(Protocol):
 
     async def replay(self, raw: Mapping[str, Any]) -> Invocation | None:
         """The Invocation of a raw event that was received before a crash, or None where it is gone."""
+        ...
+
+
+class Connected(Adapter, Protocol):
+    """An adapter that keeps a connection of its own. Once it is entered it can post; leaving it, it no longer can."""
+
+    async def __aenter__(self) -> Self:
+        """Raises `CannotStart` where trying again cannot help; a platform that is not to be reached is tried again."""
+        ...
+
+    async def __aexit__(self, *exception: object) -> None: ...
+
+    def listening(self) -> AbstractAsyncContextManager[object]:
+        """While this is entered events come in; leaving it finishes what is just being taken up."""
         ...

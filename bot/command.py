@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.chat import Attachment
-from bot.errors import UsageError
+from bot.errors import NotAllowed, UsageError
 from bot.i18n import Text, plural, text
 from bot.suggest import Completion, fold, nearest, same, shortened, starting
 
@@ -33,13 +33,22 @@ ALIASES = {
     "seed": ("种子",),
     "guidance": ("引导强度", "引导"),
     "language": ("语言",),
+    "area": ("范围",),
+    "rule": ("规则",),
+    "value": ("值",),
+    "member": ("成员",),
+    "channel": ("频道",),
 }
+# How people and rooms are written in a line: `<@123>`, `<@!123>`, `@name`; `<#123>`, `#name`.
+_PERSON = re.compile(r"<@!?(?P<id>[^\s<>@#]{1,100})>|@(?P<name>[^\s<>@#]{1,100})")
+_ROOM = re.compile(r"<#(?P<id>[^\s<>@#]{1,100})>|#(?P<name>[^\s<>@#]{1,100})")
+_BARE_ID = re.compile(r"[^\s<>@#]{1,100}")
 
 
 class Kind(StrEnum):
     """What an option takes. CHOICE without choices takes any one word; ID is `k3f9`, or `k3f9:2` for one picture.
 
-    NUMBER may have decimals.
+    NUMBER may have decimals. PERSON and ROOM are the platform's own ids of a person and of a channel or chat.
     """
 
     WORDS = "words"
@@ -49,6 +58,8 @@ class Kind(StrEnum):
     SWITCH = "switch"
     IMAGES = "images"
     ID = "id"
+    PERSON = "person"
+    ROOM = "room"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +119,8 @@ class Option:
                 return value
             case Kind.ID, str():
                 return self._id(value)
+            case Kind.PERSON | Kind.ROOM, str():
+                return self._mentioned(value)
         raise UsageError(self._refusal(value))
 
     def _integer(self, value: int | str) -> int:
@@ -144,6 +157,14 @@ class Option:
             raise UsageError(self._refusal(value))
         return written
 
+    def _mentioned(self, value: str) -> str:
+        written = fold(value)
+        if found := mention(self.kind, written):
+            return found
+        if _BARE_ID.fullmatch(written):
+            return written
+        raise UsageError(self._refusal(value))
+
     def _refusal(self, value: object) -> Text:
         came = shortened(str(value)) if isinstance(value, str | int | float) else type(value).__name__
         said = {"option": self.name, "taken": self._taken(), "value": came}
@@ -167,8 +188,19 @@ class Option:
                 return text("an attached picture")
             case Kind.ID:
                 return text("the short id that stands under a picture")
+            case Kind.PERSON:
+                return text("a person, such as @name")
+            case Kind.ROOM:
+                return text("a channel, such as #name")
             case _:
                 return text("words")
+
+
+def mention(kind: Kind, word: str) -> str:
+    """The id in a word that is marked as a person or as a room, whichever is asked for; "" where it is not."""
+    pattern = {Kind.PERSON: _PERSON, Kind.ROOM: _ROOM}.get(kind)
+    found = pattern.fullmatch(word) if pattern else None
+    return (found["id"] or found["name"]) if found else ""
 
 
 def option(
@@ -199,7 +231,9 @@ class Command:
 
     choices, suggestions: by option name, what is known only when the table is built. hidden: options that do not
     exist here, because nothing that is configured has them.
-    listed: False for what only a button reaches.
+    listed: False for what only a button reaches. admins_only: refused to all others, and not shown to them.
+    private: its answer is for the asker alone, whatever is asked. foresee: raises what is certain to be refused of a
+    request, by the defaults that hold for the asker; it waits for nothing.
     """
 
     name: str
@@ -212,6 +246,9 @@ class Command:
     suggestions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     listed: bool = True
+    admins_only: bool = False
+    private: bool = False
+    foresee: Callable[[Any, Mapping[str, str]], None] | None = None
     options: tuple[Option, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -231,8 +268,12 @@ class Command:
 
     @property
     def positional(self) -> tuple[Option, ...]:
-        """The options that words without a name fill, in order; verbatim words come last and take all the rest."""
-        single = [each for each in self.options if each.kind not in (Kind.SWITCH, Kind.IMAGES)]
+        """The options that words without a name fill, in order; verbatim words come last and take all the rest.
+
+        People and rooms are none of them: in a line they are known by their mark, wherever they stand.
+        """
+        marked = (Kind.SWITCH, Kind.IMAGES, Kind.PERSON, Kind.ROOM)
+        single = [each for each in self.options if each.kind not in marked]
         for position, each in enumerate(single):
             if each.verbatim:
                 return (*(before for before in single[:position] if before.required), each)
@@ -266,6 +307,11 @@ class Command:
         if len(self.positional) == 1:
             return self.positional
         return tuple(each for each in self.positional if each.required or each.verbatim)
+
+    def check_allowed(self, *, admin: bool) -> None:
+        """Raises `NotAllowed` for whoever may not use it."""
+        if self.admins_only and not admin:
+            raise NotAllowed(text("/{command} is for admins.", command=self.name))
 
     def bind(
         self,
@@ -363,6 +409,10 @@ def _flag(option: Option) -> str:
             return f"--{option.name}"
         case Kind.INTEGER | Kind.NUMBER if option.high:
             return f"--{option.name} {option.low}-{option.high}"
+        case Kind.PERSON:
+            return f"@{option.name}"
+        case Kind.ROOM:
+            return f"#{option.name}"
         case _:
             return f"--{option.name} …"
 
@@ -390,16 +440,23 @@ class CommandTable:
             )
         raise UsageError(text("No command is called /{name}. /help lists them all.", name=shortened(name)))
 
-    def complete(self, line: str) -> tuple[Completion, ...]:
+    def listed_for(self, *, admin: bool) -> tuple[Command, ...]:
+        """The commands that this person is shown."""
+        return tuple(each for each in self.listed if admin or not each.admins_only)
+
+    def complete(self, line: str, *, admin: bool = False) -> tuple[Completion, ...]:
         """What may stand in place of the last word of a command that is being typed; fast enough for every key."""
         if not line.startswith(("/", "／")):
             return ()
         *before, last = re.split(r"\s+", line[1:])
         if not before:
-            names = ((f"/{name}", each.summary) for each in self.listed for name in (each.name, *each.aliases))
+            shown = self.listed_for(admin=admin)
+            names = ((f"/{name}", each.summary) for each in shown for name in (each.name, *each.aliases))
             return starting(f"/{last}", names)
         command = self._names.get(same(before[0]))
-        return _arguments(command, [same(word) for word in before[1:]], last) if command else ()
+        if command is None or (command.admins_only and not admin):
+            return ()
+        return _arguments(command, [same(word) for word in before[1:]], last)
 
 
 def _arguments(command: Command, before: list[str], last: str) -> tuple[Completion, ...]:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, repeat
@@ -16,15 +16,18 @@ from typing import Any, Self
 
 import structlog
 
-from bot import grammar, people
+from bot import people
 from bot.asking import Answer, Asking, Presses, Quote
-from bot.chat import Button, Invocation, Post, Reply, Tone
+from bot.chat import Actor, Button, Invocation, Post, Reply, Tone
 from bot.clock import micros
-from bot.command import CommandTable
-from bot.errors import BotError, UsageError
+from bot.command import Command, CommandTable, Option
+from bot.errors import BotError
 from bot.generation import inbox, outbox, record
 from bot.generation.delivery import Delivery
-from bot.i18n import language_of, plural, text
+from bot.i18n import plural, text
+from bot.people import Preferences, space_of
+from bot.reading import Reading
+from bot.spaces import Spaces
 from bot.storage.connection import Row
 from bot.storage.database import Database
 
@@ -35,21 +38,35 @@ SHOW_AGAIN = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 # A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
 HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
-_INDEX = re.compile(r"[0-9]{0,3}")
 MOST_OFFERED = 5
 
 
 @dataclass(kw_only=True)
 class Dispatcher:
-    """Use as an asynchronous context manager: what is being answered is finished before it is left."""
+    """Use as an asynchronous context manager: what is being answered is finished before it is left.
+
+    admins: people who are admins in every space, as `adapter/user`.
+    """
 
     database: Database
     table: CommandTable
     presses: Presses
+    spaces: Spaces
+    preferences: Preferences
     delivery: Delivery
     clock: Callable[[], datetime]
     language: str = "en"
+    admins: Collection[str] = ()
     _tasks: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._reading = Reading(
+            table=self.table,
+            presses=self.presses,
+            spaces=self.spaces,
+            preferences=self.preferences,
+            language=self.language,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,6 +90,28 @@ class Dispatcher:
             self.start(invocation)
         return new
 
+    def check(self, invocation: Invocation) -> Reply | None:
+        """The refusal that is certain already, from memory alone; None where it must be tried.
+
+        For platforms whose first answer decides who sees it. What is refused here needs no `accept`.
+        """
+        invocation = self._known(invocation)
+        try:
+            self._reading.check(invocation)
+        except BotError as error:
+            log.info("refused", request=invocation.id, kind=type(error).__name__)
+            language = self._reading.language_of(invocation.actor)
+            return Reply(text=error.text, tone=Tone.REFUSAL, private=True, language=language)
+        return None
+
+    def is_private(self, invocation: Invocation) -> bool:
+        """Whether the answer will be for the asker alone, as far as that is known from memory."""
+        return self._reading.is_private(self._known(invocation))
+
+    def suggest(self, actor: Actor, command: Command, option: Option) -> tuple[str, ...]:
+        """What this person may choose for an option, the usual first; from memory."""
+        return self._reading.suggest(self._as_listed(actor), command, option)
+
     def start(self, invocation: Invocation) -> None:
         """Answer an invocation whose event is noted."""
         self._keep(invocation.id, self.dispatch(invocation))
@@ -85,7 +124,8 @@ class Dispatcher:
     async def dispatch(self, invocation: Invocation) -> Answer:
         """Answer it, and close its inbox row; never raises for what a person did."""
         with structlog.contextvars.bound_contextvars(request=invocation.id):
-            language = language_of(invocation.actor.language, self.language)
+            invocation = self._known(invocation)
+            language = self._reading.language_of(invocation.actor)
             asking: Asking | None = None
             try:
                 asking = await self._asking(invocation)
@@ -115,9 +155,10 @@ class Dispatcher:
 
     async def _asking(self, invocation: Invocation) -> Asking:
         person = await self.database.transaction(people.find, invocation.actor, micros(self.clock()))
-        language = person.language or language_of(invocation.actor.language, self.language)
+        rules = self.spaces.of(space_of(invocation.actor))
+        language = self._reading.language_of(invocation.actor)
         invocation, quote = await self._quote(invocation)
-        return Asking(invocation=invocation, person=person, language=language, quote=quote)
+        return Asking(invocation=invocation, person=person, language=language, quote=quote, rules=rules)
 
     async def _quote(self, invocation: Invocation) -> tuple[Invocation, Quote | None]:
         """What is replied to. A line may begin with a picture's `ID:INDEX`, which chooses by itself."""
@@ -138,14 +179,19 @@ class Dispatcher:
 
     async def _answer(self, asking: Asking) -> Answer:
         invocation = asking.invocation
+        self._reading.check_space(invocation)
         if invocation.press:
-            return await self._press(asking)
-        if invocation.command:
-            return await self._run(asking, invocation.command, dict(invocation.values))
-        parsed = grammar.parse(invocation.line, self.table)
-        if parsed:
-            return await self._run(asking, parsed.command, dict(parsed.values))
-        return await self._plain_words(asking)
+            press, generation, index = self._reading.pressed(invocation.press)
+            return await press(asking, await self.database.read(record.load, generation), index)
+        command, request = self._reading.bound(invocation, quoted=asking.quote is not None)
+        answer: Answer = await command.handle(request, asking)
+        return answer
+
+    def _known(self, invocation: Invocation) -> Invocation:
+        return replace(invocation, actor=self._as_listed(invocation.actor))
+
+    def _as_listed(self, actor: Actor) -> Actor:
+        return replace(actor, admin=True) if f"{actor.adapter}/{actor.user}" in self.admins else actor
 
     async def _show_in_the_end(self, invocation: Invocation, reply: Reply) -> None:
         """Its event was acknowledged, so it gets an answer, even if the database fails for a while (a full disk)."""
@@ -185,36 +231,6 @@ class Dispatcher:
         key = f"{asking.invocation.id}:kept"
         if await self.delivery.answer(Post(key=key, place=asking.invocation.place, reply=reply)):
             await self.database.transaction(outbox.offered, kept)
-
-    async def _plain_words(self, asking: Asking) -> Answer:
-        """Words in reply to a picture change it; words with pictures do too; words alone draw."""
-        invocation = asking.invocation
-        words = invocation.line.strip()
-        if not words:
-            raise UsageError(text("Say what to draw, or what to change in the picture. /help shows how."))
-        changes = bool(invocation.attachments) or asking.quote is not None
-        return await self._run(asking, "edit" if changes else "imagine", {"prompt": words})
-
-    async def _run(self, asking: Asking, name: str, values: dict[str, object]) -> Answer:
-        command = self.table.find(name)
-        coming = 1 if asking.quote is not None else 0
-        request = command.bind(values, asking.invocation.attachments, pictures_coming=coming)
-        answer: Answer = await command.handle(request, asking)
-        return answer
-
-    async def _press(self, asking: Asking) -> Answer:
-        name, _, rest = asking.invocation.press.partition(":")
-        generation, _, index = rest.partition(":")
-        press = self.presses.get(name)
-        if press is None or not generation or not _INDEX.fullmatch(index):
-            raise UsageError(
-                text(
-                    "This button is from another version of the bot. /show {id} shows the picture anew.",
-                    id=generation[:20] or "ID",
-                )
-            )
-        loaded = await self.database.read(record.load, generation)
-        return await press(asking, loaded, int(index or 0))
 
     async def replay(self) -> int:
         """At a start, before anything new comes: answer what was acknowledged and not dealt with; returns how many."""

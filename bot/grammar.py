@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.command import NO, YES, Command, CommandTable, Kind, Option
+from bot.command import NO, YES, Command, CommandTable, Kind, Option, mention
 from bot.errors import UsageError
 from bot.i18n import text
 from bot.suggest import fold, nearest, same, shortened
@@ -166,8 +166,7 @@ def _switch(rest: str, at: int, option: Option, command: Command) -> tuple[str, 
 
 def _positional(words: str, command: Command, named: Mapping[str, str]) -> dict[str, str]:
     """The words without a name, given to the options that take them."""
-    values: dict[str, str] = {}
-    words = words.strip()
+    values, words = _mentions(words.strip(), command, named)
     for option in command.positional:
         if option.name in named:
             if option.verbatim and words:
@@ -186,6 +185,23 @@ def _positional(words: str, command: Command, named: Mapping[str, str]) -> dict[
         said = {"command": command.name, "words": shortened(words), "usage": command.usage()}
         raise UsageError(text("/{command} does not know what to do with “{words}”. Write: {usage}", **said))
     return values
+
+
+def _mentions(words: str, command: Command, named: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """People and rooms, which are known by their mark, and the words without them. Nobody's own words are searched."""
+    if any(each.verbatim for each in command.positional):
+        return {}, words
+    values: dict[str, str] = {}
+    rest = []
+    for word in words.split():
+        option = next((each for each in command.options if mention(each.kind, fold(word))), None)
+        if option is None:
+            rest.append(word)
+        elif option.name in named or option.name in values:
+            raise _twice(option)
+        else:
+            values[option.name] = fold(word)
+    return (values, " ".join(rest)) if values else ({}, words)
 
 
 def _twice(option: Option) -> UsageError:

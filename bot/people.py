@@ -3,10 +3,11 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.chat import Actor
 from bot.storage.connection import Connection
+from bot.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +21,30 @@ class Person:
     admin: bool
     space: str
 
-    @property
-    def language(self) -> str:
-        return self.settings.get("language", "")
+
+@dataclass
+class Preferences:
+    """What people chose by `/settings`, in memory: the kind of a platform's first answer waits for no database."""
+
+    database: Database
+    _known: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+
+    async def load(self) -> None:
+        self._known = await self.database.read(_chosen)
+
+    def of(self, actor: Actor) -> Mapping[str, str]:
+        return self._known.get((actor.adapter, actor.user), {})
+
+    async def change(self, person: str, changes: Mapping[str, str]) -> dict[str, str]:
+        """Store new defaults, as `change_settings` does, and know them from then on."""
+        settings, actors = await self.database.transaction(_change, person, changes)
+        self._known.update(dict.fromkeys(actors, settings))
+        return settings
+
+
+def space_of(actor: Actor) -> str:
+    """The space as it is stored: unique over all platforms."""
+    return f"{actor.adapter}/{actor.space}"
 
 
 def find(connection: Connection, actor: Actor, at: int) -> Person:
@@ -33,7 +55,7 @@ def find(connection: Connection, actor: Actor, at: int) -> Person:
         adapter=actor.adapter,
         user=actor.user,
     )
-    space = f"{actor.adapter}/{actor.space}"
+    space = space_of(actor)
     if row:
         return Person(
             id=row["id"], name=actor.name, settings=json.loads(row["settings"]), admin=actor.admin, space=space
@@ -62,3 +84,18 @@ def change_settings(connection: Connection, person: str, changes: Mapping[str, s
         id=person,
     )
     return settings
+
+
+def _change(
+    connection: Connection, person: str, changes: Mapping[str, str]
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    settings = change_settings(connection, person, changes)
+    rows = connection.rows("SELECT adapter, user_id FROM actors WHERE person=:person", person=person)
+    return settings, [(row["adapter"], row["user_id"]) for row in rows]
+
+
+def _chosen(connection: Connection) -> dict[tuple[str, str], Mapping[str, str]]:
+    rows = connection.rows(
+        "SELECT a.adapter, a.user_id, p.settings FROM actors a JOIN people p ON p.id=a.person WHERE p.settings<>'{}'"
+    )
+    return {(row["adapter"], row["user_id"]): json.loads(row["settings"]) for row in rows}

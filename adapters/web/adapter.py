@@ -23,7 +23,7 @@ from adapters.web.people import Persona, persona
 from adapters.web.rooms import DIRECT, SHARED, rooms_of, stored_room
 from adapters.web.site import Site
 from adapters.web.words import WELCOME
-from bot.chat import Actor, Attachment, Invocation, Place, Post, Quoted, Reply, Tone
+from bot.chat import Actor, Attachment, CannotPost, Invocation, Place, Post, Quoted, Reply, Tone
 from bot.errors import BotError
 from bot.i18n import text, verbatim
 from bot.media.sniff import HEAD, sniff
@@ -84,13 +84,16 @@ class WebAdapter:
     async def post(self, post: Post) -> str:
         data = post.place.data
         hidden = post.reply.private or post.place.private
+        elsewhere = post.place.room not in ("", data["room"])
+        if elsewhere and not any(post.place.room == room.id for room in SHARED):
+            raise CannotPost("there is no such room", final=True)
         message = Message(
             id=message_id(post.key),
-            room=data["room"],
+            room=post.place.room or data["room"],
             author=BOT,
             bot=True,
             at=self.clock(),
-            reply_to=data.get("reply_to", ""),
+            reply_to="" if elsewhere else data.get("reply_to", ""),
             key=post.key,
             reply=post.reply,
             private_to=data["person"] if hidden else "",
@@ -212,7 +215,7 @@ class WebAdapter:
         return Invocation(
             id=message.id,
             actor=self.actor(message.author, message.language),
-            place=Place(adapter=self.name, data=place, private=direct),
+            place=Place(adapter=self.name, data=place, private=direct, room=message.room),
             received=message.at,
             line="" if pressed else message.words,
             press=pressed.id if pressed else "",

@@ -15,9 +15,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-# Their own business, or nothing worth hiding: the health pages, the command line's way in, and the calls of providers,
-# which are signed.
-NO_COOKIE = ("/healthz", "/readyz", "/control/", "/hooks/")
+# Their own business, or nothing worth hiding: the health pages, the command line's way in, and what is signed: the
+# calls of providers, and links to single pictures.
+NO_COOKIE = ("/healthz", "/readyz", "/control/", "/hooks/", "/p/")
 COOKIE_AGE = 365 * 24 * 3600
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "

@@ -6,8 +6,8 @@ from bot.command import Command, CommandTable, Kind, Option
 from bot.i18n import say
 
 
-def menu(table: CommandTable, language: str) -> list[dict[str, Any]]:
-    return [_command(command, language) for command in table.listed]
+def menu(table: CommandTable, language: str, *, admin: bool) -> list[dict[str, Any]]:
+    return [_command(command, language) for command in table.listed_for(admin=admin)]
 
 
 def _command(command: Command, language: str) -> dict[str, Any]:

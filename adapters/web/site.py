@@ -92,7 +92,7 @@ class Site:
                     "person": viewer.name,
                     "room": viewer.room,
                     "language": viewer.language,
-                    "commands": menu(chat.door.table, viewer.language),
+                    "commands": menu(chat.door.table, viewer.language, admin=viewer.persona.admin),
                     "words": words.script_words(viewer.language),
                     "most": {"pictures": MOST_PICTURES, "words": MOST_WORDS, "bytes": MOST_BYTES},
                 },

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from adapters.web.rooms import SHARED
 from adapters.web.shape import shape
 from adapters.web.words import FAULTS, alternative, left_in_words, page_words, unit_name
 from bot.chat import AccountLine, Tone
-from bot.i18n import LANGUAGES, Text, say
+from bot.i18n import LANGUAGES, Link, Text, say
 
 TEMPLATES = Path(__file__).parent / "templates"
 ICONS = frozenset({"again", "vary", "edit", "details", "delete", "cancel", "upscale", "show", "go"})
@@ -26,8 +26,13 @@ ICON_OF = {"4k": "upscale", "confirm": "go", "stop": "cancel"}
 # What people send is shown as they sent it: nothing of ours decodes it outside the guarded place for that.
 SHOWN_BY_BROWSERS = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "bmp", "avif"))
 EXCERPT = 140
+_LINK = Markup('<a href="{}" target="_blank" rel="noopener">{}</a>')
+_TIME = Markup('<time datetime="{}" data-precise>{}</time>')
+_MARK = re.compile("\0(\\d+)\0")
 # An option must not be torn behind its dashes, nor a number from its unit; a long word must, or it leaves the page.
 UNBROKEN = re.compile(r"(?<!\S)(\[?--\S{1,18}(?: (?:…|\d+-\d+))?\]?(?!\S)|[\d.,]+ (?:s|USD|[KM]iB)\b)")
+
+_ROOM = re.compile(r"<#([^\s<>@#]{1,100})>")  # how the core writes a room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,7 @@ class Viewer:
         return self.persona.name
 
     def say(self, words: Text) -> str:
-        return say(words, self.language, self.zone)
+        return _ROOM.sub(r"#\1", say(words, self.language, self.zone))
 
 
 @cache
@@ -85,7 +90,9 @@ def draw(template: str, viewer: Viewer, **values: Any) -> str:
     return (
         _environment()
         .get_template(template)
-        .render(viewer=viewer, say=viewer.say, w=page_words(viewer.language), **values)
+        .render(
+            viewer=viewer, say=viewer.say, drawn=partial(drawn, viewer=viewer), w=page_words(viewer.language), **values
+        )
     )
 
 
@@ -113,6 +120,28 @@ def are_sentences(notes: Sequence[str]) -> bool:
 def unbroken(words: str) -> Markup:
     """The words as HTML, in which an option (`--count 1-4`) or an amount (`0.6 s`) stays in one line."""
     return Markup(UNBROKEN.sub(r'<span class="unbroken">\1</span>', str(escape(words))))
+
+
+def drawn(words: Text, viewer: Viewer, *, clock: bool = False) -> Markup:
+    """The sentence as HTML, with links to follow. clock: times of today, as the browser's own clock shows them."""
+    marked: list[Markup] = []
+
+    def mark(value: Any) -> Any:
+        match value:
+            case Link(name, address):
+                marked.append(_LINK.format(address, name))
+            case datetime() if clock:
+                there = value.astimezone(ZoneInfo(viewer.zone))
+                marked.append(_TIME.format(value.isoformat(), there.strftime("%H:%M:%S")))
+            case tuple() | list():
+                return tuple(map(mark, value))
+            case _:
+                return value
+        return f"\0{len(marked) - 1}\0"  # what is stored holds no NUL, so nobody's words look like this
+
+    values = {name: mark(value) for name, value in words.values.items()}
+    said = str(unbroken(viewer.say(replace(words, values=values))))
+    return Markup(_MARK.sub(lambda match: marked[int(match[1])], said))
 
 
 def icon_of(command: str) -> str:

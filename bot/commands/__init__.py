@@ -4,15 +4,20 @@ from collections.abc import Awaitable, Callable
 
 from bot.asking import Presses
 from bot.command import CommandTable
-from bot.commands import choosing, looking, making, tidying
+from bot.commands import admin, choosing, looking, making, tidying
+from bot.commands.admin import Admin
 from bot.commands.buttons import Buttons
 from bot.commands.choosing import Choosing
 from bot.commands.drawing import Drawing
 from bot.commands.looking import Looking
 from bot.commands.tidying import Tidying
+from bot.people import Preferences
+from bot.spaces import Spaces
 
 
-def build(drawing: Drawing, remove: Callable[[str], Awaitable[None]]) -> tuple[CommandTable, Presses]:
+def build(
+    drawing: Drawing, spaces: Spaces, preferences: Preferences, remove: Callable[[str], Awaitable[None]]
+) -> tuple[CommandTable, Presses]:
     """All commands, and what each button does. remove: takes a blob away that no picture needs any more."""
     buttons = Buttons(drawing=drawing, database=drawing.database)
     look = Looking(service=drawing.service, router=drawing.router, database=drawing.database)
@@ -21,7 +26,7 @@ def build(drawing: Drawing, remove: Callable[[str], Awaitable[None]]) -> tuple[C
         service=drawing.service,
         router=drawing.router,
         default_model=drawing.model,
-        database=drawing.database,
+        preferences=preferences,
         table=lambda: table,
     )
     table = CommandTable(
@@ -31,6 +36,7 @@ def build(drawing: Drawing, remove: Callable[[str], Awaitable[None]]) -> tuple[C
             *looking.commands(look),
             *tidying.commands(tidy),
             *choosing.commands(choose),
+            *admin.commands(Admin(spaces=spaces, router=drawing.router, clock=drawing.clock)),
         )
     )
     return table, {**buttons.presses(), **look.presses(), **tidy.presses()}

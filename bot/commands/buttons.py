@@ -8,7 +8,7 @@ from bot.catalogue.sizes import closest_ratio, resolve, top_tier
 from bot.chat import Attachment, Reply, Tone
 from bot.command import Command, Kind, option
 from bot.commands.choice import every_offer
-from bot.commands.details import details
+from bot.commands.details import Address, details
 from bot.commands.drawing import Drawing, visible
 from bot.commands.wanted import Wanted
 from bot.errors import NotThere, UsageError
@@ -32,8 +32,11 @@ class Again:
 
 @dataclass(frozen=True, kw_only=True)
 class Buttons:
+    """address: where the picture of a generation and index can be seen as it is, if anywhere."""
+
     drawing: Drawing
     database: Database
+    address: Address | None = None
 
     def presses(self) -> Presses:
         return {
@@ -116,7 +119,7 @@ class Buttons:
 
     async def details(self, asking: Asking, generation: Generation, index: int) -> Answer:
         visible(asking, generation)
-        return await self.database.read(details, generation, self._title(generation))
+        return await self.database.read(details, generation, self._title(generation), self.address)
 
     async def go(self, asking: Asking, generation: Generation, index: int) -> Answer:
         return await self.drawing.service.go(generation.id, asking.invocation.id, asking.person)

@@ -1,23 +1,32 @@
 """Everything about one generation as a table, with links to what it came from and what came of it."""
 
+from collections.abc import Callable
+
 from bot.chat import Button, Reply
 from bot.clock import moment
 from bot.generation.presenting import spent
 from bot.generation.record import Generation, Image
-from bot.i18n import Money, Text, text, verbatim
+from bot.i18n import Link, Money, Text, text, verbatim
 from bot.request import ImageRequest, Mode
 from bot.storage.connection import Connection
 
 MOST_CHILDREN = 5
 
+Address = Callable[[str, int], str]
 
-def details(connection: Connection, generation: Generation, provider: str) -> Reply:
-    """provider: its name, to be shown."""
+
+def details(connection: Connection, generation: Generation, provider: str, address: Address | None = None) -> Reply:
+    """provider: its name, to be shown. address: where the picture of an index can be seen as it is, if anywhere."""
     rows, buttons = lineage(connection, generation)
     return Reply(
         text=text("Details of {id}", id=generation.id),
         prompt=generation.request.prompt,
-        rows=(*_request_rows(generation, provider), *_result_rows(generation), *rows),
+        rows=(
+            *_request_rows(generation, provider),
+            *_result_rows(generation),
+            *_original_rows(generation, address),
+            *rows,
+        ),
         buttons=buttons,
         private=True,
     )
@@ -89,6 +98,15 @@ def _result_rows(generation: Generation) -> list[tuple[Text, Text]]:
         rows.append((text("Took"), spent(generation)))
     rows.append((text("State"), state_name(generation)))
     return rows
+
+
+def _original_rows(generation: Generation, address: Address | None) -> list[tuple[Text, Text]]:
+    kept = [image.index for image in generation.images if image.state == "made"]
+    if address is None or not kept:
+        return []
+    links = tuple(Link(f"{generation.id}:{index}", address(generation.id, index)) for index in kept)
+    label = text("The originals") if len(links) > 1 else text("The original")
+    return [(label, Text("{words}", {"words": links}))]
 
 
 def state_name(generation: Generation) -> Text:

@@ -72,9 +72,8 @@ class Drawing:
             quote = None  # words in reply to words: a picture was welcome, but nobody needs one
         sources = (*self.quoted(quote), *(Source(attachment=each) for each in wanted.pictures))
         _check_pictures(wanted, len(sources))
-        own = asking.person.settings
-        offers = self.offers(asking, wanted)
-        _, offers = self._choose(wanted, offers, own, partial(check_asked, given=len(sources)))
+        own = asking.defaults
+        offers = self._asked(wanted, own, len(sources))
         await self.service.check_room()
         taken = inputs(offers[0], wanted.mode)
         references, notes = await self._read(sources, taken)
@@ -84,6 +83,11 @@ class Drawing:
         return await self.accept(
             asking, request, offers, notes=notes, private=self._private(asking, wanted, quote), others=others
         )
+
+    def foresee(self, wanted: Wanted, own: Mapping[str, str]) -> None:
+        """Raises what will be refused, by the defaults `own`, whatever the pictures hold."""
+        _check_pictures(wanted, len(wanted.pictures))
+        self._asked(wanted, own, len(wanted.pictures))
 
     async def again(self, asking: Asking, request: ImageRequest, *, private: bool) -> Accepted | None:
         """A request as it was, by those who can serve it now."""
@@ -119,24 +123,20 @@ class Drawing:
         )
         return await self.service.accept(draft)
 
-    def offers(self, asking: Asking, wanted: Wanted) -> tuple[Model, ...]:
-        """The model that was named, else the person's own, else the default, as each provider offers it.
+    def offers(self, own: Mapping[str, str], wanted: Wanted) -> tuple[Model, ...]:
+        """The model that was named, else that of the defaults `own`, else the operator's, as each provider offers it.
 
         Where that takes no picture apart, another one does it: the first of those that make the fewest layers, since
         all that may come is held, and a hundred are more than most people may make in a day.
         """
         if wanted.model:
             return self.router.offers(wanted.model)
-        usual = self.router.offers(self.usual(asking.person).name)
+        usual = self.router.offers(self.router.default(own.get("model", "") or self.model).name)
         if wanted.mode is not Mode.LAYERS or any(offer.layers for offer in usual):
             return usual
         layered = [offer for offer in every_offer(self.router) if offer.layers]
         fewest = min(layered, key=lambda offer: offer.layers, default=usual[0])
         return self.router.offers(fewest.name)
-
-    def usual(self, person: Person) -> Model:
-        """The person's own model, else the default, as the preferred provider offers it."""
-        return self.router.default(person.settings.get("model", "") or self.model)
 
     def quoted(self, quote: Quote | None) -> tuple[Source, ...]:
         """The picture of the message that was replied to; raises where there is none."""
@@ -171,6 +171,11 @@ class Drawing:
         attachment = Attachment(name=generation.id, read=lambda: self.blobs.read(image.blob), size=image.size)
         return Source(attachment=attachment, generation=generation.id, index=position)
 
+    def _asked(self, wanted: Wanted, own: Mapping[str, str], given: int) -> tuple[Model, ...]:
+        """Who could serve it with so many pictures, as far as that is known before they are read."""
+        _, offers = self._choose(wanted, self.offers(own, wanted), own, partial(check_asked, given=given))
+        return offers
+
     def _choose(
         self,
         wanted: Wanted,
@@ -195,11 +200,11 @@ class Drawing:
             raise with_nearest(self.router, reason, builds, check) from reason
 
     def _private(self, asking: Asking, wanted: Wanted, quote: Quote | None) -> bool:
-        """As was said; else as the person usually has it, and as the picture was that it is made of."""
+        """As was said; else as is usual for the person and here, and as the picture was that it is made of."""
         if wanted.private is not None:
             return wanted.private
         secret = quote is not None and quote.generation is not None and quote.generation.private
-        return secret or asking.person.settings.get("private") == "yes"
+        return secret or asking.defaults.get("private") == "yes"
 
     async def _others(self, quote: Quote, taken: InputLimits) -> tuple[Reference, ...]:
         """The pictures of a quoted message besides the first: one of them may have been meant."""

@@ -102,6 +102,7 @@ def commands(looking: Looking) -> tuple[Command, ...]:
             summary=text("What you may still use"),
             request=Nothing,
             handle=looking.quota,
+            private=True,
             aliases=("额度",),
         ),
         Command(
@@ -109,6 +110,7 @@ def commands(looking: Looking) -> tuple[Command, ...]:
             summary=text("Your last requests"),
             request=HowMany,
             handle=looking.history,
+            private=True,
             aliases=("历史",),
         ),
         Command(

@@ -1,6 +1,6 @@
 """The commands that make pictures: /imagine, /edit, /blend, /series, /layers."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -80,38 +80,50 @@ class Making:
     drawing: Drawing
 
     async def make(self, mode: Mode, request: Imagine, asking: Asking) -> Answer:
-        wanted = Wanted(
-            mode=mode,
-            prompt=request.prompt,
-            model=request.model,
-            size=request.size,
-            ratio=request.ratio,
-            count=request.count,
-            format=request.format,
-            optimize=request.optimize,
-            background=request.background,
-            search=request.search,
-            seed=request.seed,
-            guidance=request.guidance,
-            watermark=request.watermark,
-            private=request.private,
-            pictures=request.images,
-            needs=_NEEDS[mode],
-        )
-        return await self.drawing.draw(asking, wanted, asking.quote)
+        return await self.drawing.draw(asking, _wanted(mode, request), asking.quote)
+
+    def foresee(self, mode: Mode, request: Imagine, own: Mapping[str, str]) -> None:
+        self.drawing.foresee(_wanted(mode, request), own)
 
     async def take_apart(self, request: Layers, asking: Asking) -> Answer:
-        wanted = Wanted(
-            mode=Mode.LAYERS,
-            prompt=request.prompt,
-            model=request.model,
-            size=request.size,
-            watermark=request.watermark,
-            private=request.private,
-            pictures=request.image,
-            needs=1,
-        )
-        return await self.drawing.draw(asking, wanted, asking.quote)
+        return await self.drawing.draw(asking, _layered(request), asking.quote)
+
+    def foresee_layers(self, request: Layers, own: Mapping[str, str]) -> None:
+        self.drawing.foresee(_layered(request), own)
+
+
+def _wanted(mode: Mode, request: Imagine) -> Wanted:
+    return Wanted(
+        mode=mode,
+        prompt=request.prompt,
+        model=request.model,
+        size=request.size,
+        ratio=request.ratio,
+        count=request.count,
+        format=request.format,
+        optimize=request.optimize,
+        background=request.background,
+        search=request.search,
+        seed=request.seed,
+        guidance=request.guidance,
+        watermark=request.watermark,
+        private=request.private,
+        pictures=request.images,
+        needs=_NEEDS[mode],
+    )
+
+
+def _layered(request: Layers) -> Wanted:
+    return Wanted(
+        mode=Mode.LAYERS,
+        prompt=request.prompt,
+        model=request.model,
+        size=request.size,
+        watermark=request.watermark,
+        private=request.private,
+        pictures=request.image,
+        needs=1,
+    )
 
 
 def commands(drawing: Drawing) -> tuple[Command, ...]:
@@ -155,6 +167,7 @@ def _layers(making: Making, offers: Collection[Model]) -> Command:
         summary=text("Take a picture apart into layers: attach it or reply to it"),
         request=Layers,
         handle=making.take_apart,
+        foresee=making.foresee_layers,
         aliases=("图层",),
         suggestions={
             "model": _together((offer.name,) for offer in offers),
@@ -181,6 +194,7 @@ def _drawing(making: Making, offers: Collection[Model]) -> tuple[Command, ...]:
             summary=text("Draw pictures from words"),
             request=Imagine,
             handle=partial(making.make, Mode.IMAGINE),
+            foresee=partial(making.foresee, Mode.IMAGINE),
             aliases=("画", "draw"),
             examples=("/imagine a red fox in the snow --ratio 16:9", "/画 雪中的红狐狸 --count 2"),
         ),
@@ -189,6 +203,7 @@ def _drawing(making: Making, offers: Collection[Model]) -> tuple[Command, ...]:
             summary=text("Change a picture: attach it or reply to it"),
             request=Edit,
             handle=partial(making.make, Mode.EDIT),
+            foresee=partial(making.foresee, Mode.EDIT),
             aliases=("改图",),
             examples=("/edit make it night",),
         ),
@@ -197,6 +212,7 @@ def _drawing(making: Making, offers: Collection[Model]) -> tuple[Command, ...]:
             summary=text("Make one picture out of several"),
             request=Blend,
             handle=partial(making.make, Mode.BLEND),
+            foresee=partial(making.foresee, Mode.BLEND),
             aliases=("融合",),
             examples=("/blend put the cat of image 1 into the room of image 2",),
         ),
@@ -205,6 +221,7 @@ def _drawing(making: Making, offers: Collection[Model]) -> tuple[Command, ...]:
             summary=text("Draw pictures that belong together"),
             request=Series,
             handle=partial(making.make, Mode.SERIES),
+            foresee=partial(making.foresee, Mode.SERIES),
             aliases=("组图",),
             examples=("/series one day in a harbour --count 4",),
         ),

@@ -64,6 +64,7 @@ def commands(tidying: Tidying) -> tuple[Command, ...]:
             summary=text("Stop a request; free while it waits in the line"),
             request=Which,
             handle=tidying.cancel,
+            private=True,
             aliases=("取消",),
         ),
         Command(
@@ -71,6 +72,7 @@ def commands(tidying: Tidying) -> tuple[Command, ...]:
             summary=text("Delete a picture of yours"),
             request=Which,
             handle=tidying.delete,
+            private=True,
             aliases=("删除",),
         ),
     )

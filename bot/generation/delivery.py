@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -21,6 +21,7 @@ from bot.chat import Adapter, CannotPost, Post, Reply
 from bot.clock import micros
 from bot.generation import outbox, queue
 from bot.generation.outbox import Posting
+from bot.generation.presenting import HELD_UP
 from bot.generation.states import ENDED, State
 from bot.storage.database import Database
 
@@ -36,6 +37,7 @@ FINAL = {str(state) for state in (*ENDED, State.ASKED)}
 @dataclass(kw_only=True)
 class Delivery:
     """present: the Reply that shows a generation now, given its place in the line (0: not in it).
+    present_log: the one that tells a space's log room of it.
 
     Use as an asynchronous context manager; leaving it finishes what is being posted.
     """
@@ -43,6 +45,7 @@ class Delivery:
     database: Database
     adapters: Mapping[str, Adapter]
     present: Callable[[str, int], Awaitable[Reply]]
+    present_log: Callable[[str], Awaitable[Reply]]
     patience: float = 10.0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -50,6 +53,7 @@ class Delivery:
     _left: dict[str, float] = field(default_factory=dict)
     _dirty: dict[str, float] = field(default_factory=dict)
     _places: dict[str, int] = field(default_factory=dict)
+    _held_up: frozenset[str] = frozenset()
     _shown_at: dict[str, float] = field(default_factory=dict)
     _line_moved: bool = False
     _stopping: bool = False
@@ -110,8 +114,9 @@ class Delivery:
 
     async def _ended(self, generation: str) -> Reply | None:
         open_rows = await self.database.fetch(
-            "SELECT 1 FROM postings WHERE generation=:generation AND state IN ('to post', 'posting')",
+            "SELECT 1 FROM postings WHERE generation=:generation AND state IN ('to post', 'posting') AND key<>:log",
             generation=generation,
+            log=outbox.log_key(generation),
         )
         if open_rows:
             return None
@@ -140,7 +145,8 @@ class Delivery:
             for key in again:
                 del self._left[key]
         now = micros(datetime.now(UTC))
-        for key in await self.database.read(outbox.due, now):
+        await self._note_held_up(now)
+        for key in await self.database.read(outbox.due, now, tuple(self.adapters)):
             if len(self._posting) >= MOST_AT_ONCE:  # one that ends wakes the next round
                 break
             if key not in self._posting and key not in self._left:
@@ -184,6 +190,8 @@ class Delivery:
     def _finish(self, posting: Posting, reply: Reply) -> None:
         self._locks.pop(posting.key, None)
         self._shown_at.pop(posting.key, None)
+        if posting.logs:  # nobody waits for that
+            return
         for future in self._waiting.pop(posting.generation, []):
             if not future.done():
                 future.set_result(reply)
@@ -205,6 +213,13 @@ class Delivery:
             if self._places.get(generation) != place:
                 self._dirty.setdefault(generation, time.monotonic())
         self._places = places
+
+    async def _note_held_up(self, now: int) -> None:
+        """That all its providers rest, or no longer do, is news to whoever is told to be the next."""
+        held_up = await self.database.read(queue.held_up, now)
+        for generation in held_up ^ self._held_up:
+            self._dirty.setdefault(generation, time.monotonic())
+        self._held_up = held_up
 
     async def _show_progress(self) -> float:
         """Change the messages of what has moved, each at its adapter's pace; returns how long none is due."""
@@ -251,12 +266,16 @@ class Delivery:
 
     async def _reply(self, posting: Posting) -> Reply:
         generation = posting.generation
+        if posting.logs:
+            return await self.present_log(generation)
         place = self._places.get(generation, 0)
         reply = await self.present(generation, place)
         if reply.state == State.QUEUED and not place:
             if generation not in self._places:  # else it was noted while the reply was made
                 await self._note_places()
             reply = await self.present(generation, self._places.get(generation, 0))
+        if reply.state == State.QUEUED and generation in self._held_up:
+            return replace(reply, text=HELD_UP)
         return reply
 
     def _adapter(self, posting: Posting) -> Adapter:

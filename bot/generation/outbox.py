@@ -1,7 +1,7 @@
 """Postings as they are stored: what must be shown, and what stands where. Functions for transactions."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 from bot.chat import Place, Post
 from bot.errors import NotThere
@@ -23,18 +23,43 @@ class Posting:
     message: str
     tries: int
 
+    @property
+    def logs(self) -> bool:
+        """It tells a space's log room, and is not what the asker sees."""
+        return self.key == log_key(self.generation)
+
 
 def own_key(generation: str) -> str:
     """The key of the posting that every generation has from the beginning; `/show` may add others."""
     return f"{generation}:0"
 
 
-def due(connection: Connection, now: int) -> list[str]:
-    """Keys of what has to be posted now."""
-    rows = connection.rows(
-        "SELECT key FROM postings WHERE state='to post' AND next_at<=:now ORDER BY next_at, key", now=now
+def log_key(generation: str) -> str:
+    """The key of the posting that tells a space's log room of a generation."""
+    return f"{generation}:log"
+
+
+def want_log(connection: Connection, generation: str, room: str) -> None:
+    """Tell another room of the same space of a generation that all may see; what ended in that room itself is seen."""
+    row = connection.row("SELECT * FROM postings WHERE key=:key", key=own_key(generation))
+    if row is None or not room or room == (place := read_place(row)).room:
+        return
+    connection.execute(
+        "INSERT INTO postings (key, generation, adapter, place, state, wanted)"
+        " VALUES (:key, :generation, :adapter, :place, 'to post', 1) ON CONFLICT (key) DO NOTHING",
+        key=log_key(generation),
+        generation=generation,
+        adapter=row["adapter"],
+        place=write_place(replace(place, room=room, private=False)),
     )
-    return [row["key"] for row in rows]
+
+
+def due(connection: Connection, now: int, adapters: Collection[str]) -> list[str]:
+    """Keys of what has to be posted now. What another platform shall show waits for the start that has it again."""
+    rows = connection.rows(
+        "SELECT key, adapter FROM postings WHERE state='to post' AND next_at<=:now ORDER BY next_at, key", now=now
+    )
+    return [row["key"] for row in rows if row["adapter"] in adapters]
 
 
 def claim(connection: Connection, key: str) -> Posting | None:
@@ -44,6 +69,7 @@ def claim(connection: Connection, key: str) -> Posting | None:
 
 def posted(connection: Connection, posting: Posting, message: str) -> None:
     """It stands; if something newer came meanwhile it is to be posted again, into the same message."""
+    _note_messages(connection, posting.key, posting.place.adapter, message)
     connection.execute(
         "UPDATE postings SET shown=:shown, message=:message, tries=0, problem='',"
         " state=CASE WHEN wanted>:shown THEN 'to post' ELSE 'posted' END WHERE key=:key",
@@ -90,7 +116,10 @@ def put_back(connection: Connection, keys: Iterable[str]) -> None:
 def quoted(connection: Connection, adapter: str, message: str) -> str | None:
     """The generation that stands in a platform's message, if it is ours."""
     row = connection.row(
-        "SELECT generation FROM postings WHERE adapter=:adapter AND message=:message", adapter=adapter, message=message
+        "SELECT p.generation FROM posted_messages m JOIN postings p ON p.key=m.key"
+        " WHERE m.adapter=:adapter AND m.message=:message",
+        adapter=adapter,
+        message=message,
     )
     return str(row["generation"]) if row else None
 
@@ -106,13 +135,14 @@ def add_posted(connection: Connection, post: Post, message: str) -> None:
         place=write_place(post.place),
         message=message,
     )
+    _note_messages(connection, post.key, post.place.adapter, message)
 
 
 def kept(connection: Connection, person: str) -> list[str]:
     """Generations of this person that found no way to be posted, and that nobody told them of yet."""
     rows = connection.rows(
         "SELECT DISTINCT p.generation FROM postings p JOIN generations g ON g.id=p.generation"
-        " WHERE p.state='kept' AND p.shown<p.wanted AND g.person=:person AND g.deleted_at=0",
+        " WHERE p.state='kept' AND p.shown<p.wanted AND g.person=:person AND g.deleted_at=0 AND p.key<>g.id||':log'",
         person=person,
     )
     return [row["generation"] for row in rows]
@@ -131,6 +161,18 @@ def existing(connection: Connection, generation: str) -> Generation | None:
         return load(connection, generation)
     except NotThere:
         return None
+
+
+def _note_messages(connection: Connection, key: str, adapter: str, message: str) -> None:
+    """Each message by itself, so that a reply to any of them is understood; it means what was shown there last."""
+    for each in message.split():
+        connection.execute(
+            "INSERT INTO posted_messages (adapter, message, key) VALUES (:adapter, :message, :key)"
+            " ON CONFLICT (adapter, message) DO UPDATE SET key=:key",
+            adapter=adapter,
+            message=each,
+            key=key,
+        )
 
 
 def _posting(row: Row) -> Posting:

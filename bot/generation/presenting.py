@@ -1,8 +1,11 @@
 """What a generation looks like at this moment: a pure function from its stored state to the Reply that shows it."""
 
+from dataclasses import replace
+
 from bot.catalogue import Model
 from bot.catalogue.sizes import sides, top_tier
 from bot.chat import AccountLine, Button, Picture, Reply, Tone
+from bot.clock import moment
 from bot.generation.record import Generation, Image
 from bot.generation.states import IN_FLIGHT, State
 from bot.i18n import Money, Text, plural, say, text, verbatim
@@ -10,6 +13,7 @@ from bot.request import Mode
 
 ALT_LENGTH = 300
 NO_BREAK = "\N{NO-BREAK SPACE}"
+HELD_UP = text("The provider is busy; I will try again soon.")
 CLEANED = text("Pictures are kept for a limited time, and these were cleaned up. Press Again to draw anew.")
 
 
@@ -37,6 +41,21 @@ def present(
             return _reply(
                 generation, words, tone=Tone.REFUSAL, notes=(_handle(generation),), buttons=(_again(generation),)
             )
+
+
+def logged(generation: Generation, state: Text, *, language: str) -> Reply:
+    """What a space's log room is told: who asked for what, what it cost and what came of it. state: in words."""
+    if generation.deleted:
+        return replace(present(generation), language=language)
+    rows = (
+        (text("Model"), verbatim(generation.request.model)),
+        (text("Pictures made"), verbatim(str(len(generation.images)))),
+        (text("Cost"), text("{money}", money=Money(generation.cost))),
+        (text("State"), state),
+    )
+    reply = _reply(generation, _title(generation), tone=Tone.ANSWER)
+    show = Button(command="show", generation=generation.id, label=text("Show {id}", id=generation.id))
+    return replace(reply, rows=rows, buttons=(show,) if generation.images else (), language=language)
 
 
 def result_buttons(generation: Generation, model: Model | None, index: int = 0) -> tuple[Button, ...]:
@@ -111,7 +130,7 @@ def _question(generation: Generation, accounts: tuple[AccountLine, ...]) -> Repl
 
 def _in_line(generation: Generation, place: int) -> Text:
     if generation.tries:
-        return text("The provider is busy; I will try again soon.")
+        return HELD_UP
     if place <= 1:
         return text("In line: next.")
     return text("In line: number {place}.", place=place)
@@ -125,7 +144,9 @@ def _drawing(generation: Generation) -> Reply:
     if generation.cancelled:
         words = text("Stopping. What the provider already draws is waited for, because it is billed.")
     buttons = () if generation.cancelled else (_cancel(generation),)
-    return _reply(generation, words, tone=Tone.PROGRESS, pictures=pictures(generation), buttons=buttons)
+    # A time and not a duration: platforms show it so that nothing has to be changed while it passes.
+    since = (text("Started {when}", when=moment(generation.started_at)),) if generation.started_at else ()
+    return _reply(generation, words, tone=Tone.PROGRESS, notes=since, pictures=pictures(generation), buttons=buttons)
 
 
 def _result(generation: Generation, model: Model | None) -> Reply:

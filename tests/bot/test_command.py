@@ -365,3 +365,51 @@ def test_the_readme_table_has_a_row_for_every_listed_command() -> None:
         "| `/settings` | Your defaults | `[--model …]` `[--format …]` |\n"
         "| `/quota`, `/额度` | What is left |  |\n"
     )
+
+
+# --- people and rooms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    member: str = option(Kind.PERSON, text("Whom"), default="")
+    channel: str = option(Kind.ROOM, text("Where"), default="")
+
+
+INVITE = Command(name="invite", summary=text("Invite"), request=Invite, handle=handle, admins_only=True)
+
+
+@pytest.mark.parametrize(
+    ("given_as", "member"), [("<@123>", "123"), ("<@!123>", "123"), ("@bob", "bob"), ("＠李四", "李四"), ("123", "123")]
+)
+def test_a_person_is_the_platforms_id(given_as: str, member: str) -> None:
+    assert INVITE.bind({"member": given_as}).member == member
+
+
+@pytest.mark.parametrize(
+    ("given_as", "channel"), [("<#123>", "123"), ("#design-team", "design-team"), ("123", "123"), ("＃画", "画")]
+)
+def test_a_room_is_the_platforms_id(given_as: str, channel: str) -> None:
+    assert INVITE.bind({"channel": given_as}).channel == channel
+
+
+@pytest.mark.parametrize("name", ["member", "channel"])
+@pytest.mark.parametrize("value", ["two words", "@", "<@>", "<#1", "<@1><@2>", "x" * 101, 7])
+def test_what_names_nobody_is_refused(name: str, value: object) -> None:
+    assert "such as" in refusal(INVITE, {name: value})
+
+
+def test_a_person_is_no_room() -> None:
+    assert refusal(INVITE, {"channel": "<@123>"})
+    assert refusal(INVITE, {"member": "<#123>"})
+
+
+def test_the_usage_line_shows_how_they_are_marked() -> None:
+    assert INVITE.usage() == "/invite [@member] [#channel]"
+
+
+def test_a_command_for_admins_is_listed_for_them_alone() -> None:
+    table = CommandTable((QUOTA, INVITE))
+
+    assert table.listed_for(admin=False) == (QUOTA,)
+    assert table.listed_for(admin=True) == (QUOTA, INVITE)

@@ -59,6 +59,22 @@ async def test_words_in_reply_to_a_picture_change_it(running: Core) -> None:
     assert len(edited.request.references) == 1
 
 
+class InTwoMessages(dict[str, str]):
+    """What a platform answers that needs two messages for each post."""
+
+    def setdefault(self, key: str, default: str = "") -> str:
+        return super().setdefault(key, f"{default} {default}-more")
+
+
+async def test_each_message_of_a_generation_that_took_several_is_understood(running: Core) -> None:
+    running.adapter.messages = InTwoMessages()
+    first = await made(running)
+    for message in message_of(running, first.id).split():
+        edited = await made(running, "make it night", quoted=Quoted(message_id=message))
+
+        assert edited.parent == first.id
+
+
 async def test_words_with_a_picture_change_it(running: Core) -> None:
     edited = await made(running, "make it night", attachments=(attached(painted("sent")),))
 
@@ -492,3 +508,128 @@ async def test_the_raw_event_is_kept_only_until_it_is_dealt_with(running: Core) 
     rows = await running.database.fetch("SELECT raw FROM inbox")
 
     assert [json.loads(row["raw"]) for row in rows] == [{}]
+
+
+# --- what is known before anything is stored
+
+
+def refusal(core: Core, line: str = "", **more: Any) -> str:
+    """What `check` says, "" where it lets it pass."""
+    reply = core.dispatcher.check(core.invocation(line, **more))
+    assert reply is None or (reply.tone, reply.private) == (Tone.REFUSAL, True)
+    return str(reply.text) if reply else ""
+
+
+CERTAIN = [
+    ({"line": "/imagin a fox"}, "/imagine"),
+    ({"line": "/imagine a fox --cuont 2"}, "count"),
+    ({"line": "/imagine a fox --count 9"}, "from 1 to 4"),
+    ({"line": "/imagine a fox --model seedream-99"}, "seedream-99"),
+    ({"line": "/imagine a fox --size 64K"}, "64K"),
+    ({"line": "/imagine a fox --ratio match"}, "picture"),
+    ({"line": "/edit make it night"}, "needs a picture"),
+    ({"line": "   "}, "/help"),
+    ({"line": "/admin"}, "for admins"),
+    ({"command": "imagine", "values": {"prompt": "a fox", "count": 0}}, "from 1 to 4"),
+    ({"command": "gone", "values": {}}, "/gone"),
+    ({"press": "nonsense:k3f9w2ab:0"}, "another version"),
+    ({"press": "vary:k3f9w2ab:x"}, "another version"),
+]
+
+
+@pytest.mark.parametrize(("asked", "word"), CERTAIN)
+async def test_what_is_certain_to_be_refused_is_refused_from_memory(
+    running: Core, asked: dict[str, Any], word: str
+) -> None:
+    said = refusal(running, **asked)
+
+    assert word in said
+    assert str((await running.answer(**asked)).text) == said
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"line": "a fox"},
+        {"line": "/imagine a fox --model 4"},
+        {"line": "make it night", "quoted": Quoted(message_id="perhaps ours")},
+        {"line": "/edit make it night", "quoted": Quoted(message_id="perhaps ours")},
+        {"line": "k3f9w2ab /edit make it night"},
+        {"line": "/edit make it night", "attachments": (attached(painted("sent")),)},
+        {"line": "/show k3f9w2ab"},
+        {"press": "vary:k3f9w2ab:0"},
+        {"command": "history", "values": {"n": 3}},
+    ],
+)
+def test_what_only_the_database_knows_is_not_refused_from_memory(core: Core, asked: dict[str, Any]) -> None:
+    assert refusal(core, **asked) == ""
+
+
+async def test_the_rules_of_the_space_are_known_from_memory(core: Core) -> None:
+    person = await core.person("root", admin=True)
+    blocking = {"rooms": ("42",), "blocked": {"eve": "eve"}, "language": "zh-CN"}
+    await core.spaces.change(person.space, lambda rules: replace(rules, **blocking), by=person, at=1)
+    elsewhere = Place(adapter="fake", room="7")
+
+    assert "admin" in refusal(core, "/quota", by="eve")
+    assert "<#42>" in refusal(core, "a fox", place=elsewhere)
+    assert "<#42>" in refusal(core, press="vary:k3f9w2ab:0", place=elsewhere)
+    assert refusal(core, press="details:k3f9w2ab:0", place=elsewhere) == ""
+    assert refusal(core, "a fox", place=replace(elsewhere, room="42")) == ""
+    reply = core.dispatcher.check(core.invocation("a fox", place=elsewhere, language="en"))
+    assert reply is not None
+    assert reply.language == "zh-CN"
+
+
+async def test_what_is_refused_from_memory_leaves_no_row(core: Core) -> None:
+    refusal(core, "/imagin a fox")
+
+    assert await core.database.fetch("SELECT * FROM inbox") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "private"),
+    [
+        ({"line": "a fox"}, False),
+        ({"line": "/imagine a fox --private"}, True),
+        ({"command": "imagine", "values": {"prompt": "a fox", "private": True}}, True),
+        ({"line": "/quota"}, True),
+        ({"line": "/settings --private no"}, True),
+        ({"line": "/show k3f9w2ab"}, False),
+        ({"line": "/imagine --nonsense"}, True),
+        ({"press": "details:k3f9w2ab:0"}, True),
+        ({"press": "vary:k3f9w2ab:0"}, False),
+        ({"line": "a fox", "place": Place(adapter="fake", private=True)}, True),
+    ],
+)
+def test_it_is_known_from_memory_who_will_see_the_answer(core: Core, asked: dict[str, Any], private: bool) -> None:
+    assert core.dispatcher.is_private(core.invocation(**asked)) is private
+
+
+async def test_ones_usual_privacy_is_known_at_once_and_after_a_restart(running: Core) -> None:
+    await running.answer("/settings --private yes --model 4")
+    assert running.dispatcher.is_private(running.invocation("a fox"))
+    assert not running.dispatcher.is_private(running.invocation("a fox", by="eve"))
+    assert not running.dispatcher.is_private(running.invocation("/imagine a fox --private no"))
+    person = await running.person(admin=True)
+    await running.spaces.change(person.space, lambda rules: replace(rules, private="no"), by=person, at=1)
+    assert running.dispatcher.is_private(running.invocation("a fox"))
+
+    later = Core(database=running.database, folder=running.folder, numbers=running.numbers)
+    assert not later.dispatcher.is_private(later.invocation("a fox"))
+    await later.preferences.load()
+    assert later.dispatcher.is_private(later.invocation("a fox"))
+
+
+async def test_what_somebody_usually_has_is_offered_first(running: Core) -> None:
+    command = running.table.find("imagine")
+    model = command.option("model")
+    assert model is not None
+    await running.answer("/settings --model 4")
+    mine, theirs = (running.invocation(by=name).actor for name in ("bob", "eve"))
+
+    assert running.dispatcher.suggest(mine, command, model)[0] == "seedream-4"
+    assert set(running.dispatcher.suggest(mine, command, model)) == set(model.suggestions)
+    assert running.dispatcher.suggest(theirs, command, model) == model.suggestions
+    admin = running.table.find("admin")
+    assert running.dispatcher.suggest(theirs, admin, admin.options[0]) == ()

@@ -402,3 +402,62 @@ def test_any_line_is_read_or_refused_and_breaks_nothing(name: str, rest: str) ->
     for typed in (f"/{name}{rest}", rest):
         with suppress(UsageError):  # its words are put together when it is made, so they are tried here too
             grammar.parse(typed, TABLE)
+
+
+# --- people and rooms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    how: str = option(Kind.CHOICE, text("How"), default="")
+    much: str = option(Kind.CHOICE, text("How much"), default="")
+    member: str = option(Kind.PERSON, text("Whom"), default="")
+    channel: str = option(Kind.ROOM, text("Where"), default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greet:
+    words: str = option(Kind.WORDS, text("What to say"))
+    member: str = option(Kind.PERSON, text("Whom"), default="")
+
+
+INVITE = Command(name="invite", summary=text("Invite"), request=Invite, handle=handle)
+MARKED = CommandTable((INVITE, Command(name="greet", summary=text("Greet"), request=Greet, handle=handle)))
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("/invite warmly @bob", {"how": "warmly", "member": "@bob"}),
+        ("/invite <@7> warmly #here very", {"how": "warmly", "much": "very", "member": "<@7>", "channel": "#here"}),
+        ("/invite warmly --member bob", {"how": "warmly", "member": "bob"}),
+        ("/invite ＃here", {"channel": "#here"}),
+        ("/invite warmly very", {"how": "warmly", "much": "very"}),
+    ],
+)
+def test_people_and_rooms_are_known_by_their_mark(line: str, values: dict[str, str]) -> None:
+    parsed = grammar.parse(line, MARKED)
+
+    assert parsed is not None
+    assert parsed.values == values
+
+
+@pytest.mark.parametrize("line", ["/invite @bob @eve", "/invite @bob --member eve", "/invite #a #b"])
+def test_two_where_one_is_taken_are_refused(line: str) -> None:
+    with pytest.raises(UsageError, match="twice"):
+        grammar.parse(line, MARKED)
+
+
+def test_marks_among_a_persons_own_words_stay_there() -> None:
+    parsed = grammar.parse("/greet hello @bob --member eve", MARKED)
+
+    assert parsed is not None
+    assert parsed.values == {"words": "hello @bob", "member": "eve"}
+
+
+def test_a_line_with_people_and_rooms_is_read_back() -> None:
+    values = {"how": "warmly", "member": "7", "channel": "42"}
+    parsed = grammar.parse(grammar.line(INVITE, values), MARKED)
+
+    assert parsed is not None
+    assert parsed.values == values

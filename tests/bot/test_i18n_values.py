@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.i18n import LANGUAGES, Money, Text, language_of, plural, say, text, verbatim
+from bot.i18n import LANGUAGES, Link, Money, Text, language_of, plural, say, text, verbatim
 
 WORDS = st.text(max_size=30)
 MOMENTS = st.integers(0, 4_000_000_000_000_000).map(lambda stored: datetime.fromtimestamp(stored / 1_000_000, UTC))
+LINKS = st.builds(Link, WORDS, WORDS)
 VALUES = st.recursive(
-    st.one_of(WORDS, st.integers(-(10**15), 10**15), MOMENTS, st.builds(Money, st.integers(0, 10**13))),
+    st.one_of(WORDS, st.integers(-(10**15), 10**15), MOMENTS, st.builds(Money, st.integers(0, 10**13)), LINKS),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3).map(tuple), st.builds(lambda value: text("<{value}>", value=value), inner)
     ),

@@ -49,4 +49,17 @@ async def test_settings_are_changed_one_by_one_and_taken_back(database: Database
     assert now == {"language": "zh-CN", "model": "seedream-4"}
     found = await database.transaction(people.find, actor(), 1)
     assert found.settings == now
-    assert found.language == "zh-CN"
+    assert found.settings["language"] == "zh-CN"
+
+
+async def test_what_people_chose_is_in_memory_for_all_their_actors(database: Database) -> None:
+    person = await database.transaction(people.find, actor(), 1)
+    await database.transaction(people.find, actor("u2"), 1)
+    preferences = people.Preferences(database)
+    settings = await preferences.change(person.id, {"private": "yes", "size": ""})
+
+    assert settings == preferences.of(actor()) == {"private": "yes"}
+    assert preferences.of(actor("u2")) == preferences.of(actor(adapter="elsewhere")) == {}
+    later = people.Preferences(database)
+    await later.load()
+    assert later.of(actor()) == {"private": "yes"}

@@ -81,16 +81,23 @@ def test_a_settings_made_by_hand_reads_nothing(nowhere: Path, monkeypatch: pytes
 
 
 def test_a_secret_file_loses_its_last_newline_only(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (nowhere / "key").write_text(" a key \r\n")
+    (nowhere / "token").write_text(" a token \r\n")
     (nowhere / "url").write_text("postgresql://somebody:word@host/bot\n")
-    monkeypatch.setenv("BOT_MODELARK__API_KEY_FILE", str(nowhere / "key"))
+    monkeypatch.setenv("BOT_WEB__TOKEN_FILE", str(nowhere / "token"))
     (nowhere / ".env").write_text(f"BOT_DATABASE_URL_FILE={nowhere / 'url'}\n")
 
     settings = load()
 
-    assert settings.modelark.api_key is not None
-    assert settings.modelark.api_key.get_secret_value() == " a key "
+    assert settings.web.token is not None
+    assert settings.web.token.get_secret_value() == " a token "
     assert settings.database_url == "postgresql://somebody:word@host/bot"
+
+
+@pytest.mark.parametrize("pasted", [" sk-1 ", "sk-1\n", "\tsk-1\r\n"])
+def test_a_key_loses_what_was_copied_along_with_it(pasted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_APIYI__API_KEY", pasted)
+
+    assert load().apiyi.key == "sk-1"
 
 
 def test_a_config_file_can_be_named(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,6 +318,21 @@ def test_a_mistake_in_the_file_is_told_in_its_words(toml: str, problem: str, now
         ("BOT_APIFRAME__CREDIT_USD", "0", "should be greater than or equal to 0.000001"),
         ("BOT_APIFRAME__LOW_CREDITS", "-1", "should be greater than or equal to 0"),
         ("BOT_NOVITA__API_KEY", "one\ntwo", "must be one line of printable characters"),
+        (
+            "BOT_APIYI__API_KEY",
+            "Bearer sk-1",
+            "must be one word of plain letters, digits and signs, as the vendor shows it",
+        ),
+        (
+            "BOT_APIYI__API_KEY",
+            "“sk-1”",
+            "must be one word of plain letters, digits and signs, as the vendor shows it",
+        ),
+        (
+            "BOT_APIYI__BASE_URL",
+            "https://api.apiyi.com/v1/images/generations/",
+            "must be what stands before /images/generations",
+        ),
         ("BOT_MODELARK__MODELS", "ep-1", 'must be a table such as {"seedream-4.5": "ep-20260101000000-abcde"}'),
         (
             "BOT_MODELARK__MODELS",
@@ -412,7 +434,8 @@ def test_files_that_cannot_be_read_are_told(nowhere: Path, monkeypatch: pytest.M
 def test_no_secret_is_in_a_repr_or_a_problem(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = [setting for setting in describe() if setting.secret]
     for setting in secrets:
-        monkeypatch.setenv(setting.name, f"postgresql://{SECRET}")
+        scheme = "http" if setting.name.endswith("__PROXY") else "postgresql"
+        monkeypatch.setenv(setting.name, f"{scheme}://{SECRET}")
     monkeypatch.setenv("BOT_COMPATIBLE__BASE_URL", "https://gateway.example")
     assert SECRET not in repr(load())
     assert SECRET not in str(load())

@@ -303,11 +303,11 @@ async def test_models_say_what_each_takes_and_which_is_ones_own(running: Core) -
 
 
 async def test_help_lists_every_command_and_explains_each(running: Core) -> None:
-    told = read(await running.answer("/help"))
+    told = read(await running.answer("/help", by="root", admin=True))
 
     for command in running.table.listed:
         assert f"/{command.name}" in told
-        explained = read(await running.answer(f"/help {command.name}"))
+        explained = read(await running.answer(f"/help {command.name}", by="root", admin=True))
         assert command.usage() in explained
     assert "cancel" in told.lower()
 

@@ -26,7 +26,9 @@ from tests.bot.generation.core import Core
     ],
 )
 async def test_the_line_says_all_that_was_asked_for(core: Core, line: str, again: str) -> None:
-    views = Views(database=core.database, router=core.router, service=core.service, clock=core.clock)
+    views = Views(
+        database=core.database, router=core.router, service=core.service, spaces=core.spaces, clock=core.clock
+    )
     async with core.delivery, core.dispatcher:
         taken = await core.ask(line)
         assert isinstance(taken, Accepted)

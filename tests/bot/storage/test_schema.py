@@ -1,5 +1,6 @@
 """The schema: made once, never taken from the future, and every table with what the statements need."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -32,3 +33,25 @@ def test_versions_follow_each_other(database_file: Path) -> None:
 
     assert numbers == list(range(1, len(numbers) + 1))
     assert schema.head() == f"{len(numbers):04}"
+
+
+def test_messages_that_stood_before_are_still_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier, file = tmp_path / "migrations", tmp_path / "bot.db"
+    shutil.copytree(schema.VERSIONS.parent, earlier)
+    for later in sorted((earlier / "versions").glob("[0-9]*.py"))[4:]:
+        later.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "VERSIONS", earlier / "versions")
+        schema.migrate(file)
+    with sqlite3.connect(file) as raw:
+        for key, message in (("a:0", "m1"), ("b:0", "m2"), ("c:0", "")):
+            raw.execute(
+                "INSERT INTO postings (key, generation, adapter, place, state, wanted, message)"
+                " VALUES (?, ?, 'web', '{}', 'posted', 1, ?)",
+                (key, key[0], message),
+            )
+    schema.migrate(file)
+    known = raw.execute("SELECT message, key FROM posted_messages ORDER BY message").fetchall()
+    raw.close()
+
+    assert known == [("m1", "a:0"), ("m2", "b:0")]
