@@ -24,6 +24,8 @@ from bot.media.spool import disk_full, disk_full_is_unavailable, removed_on_fail
 QUALITIES = (90, 80, 70)
 THUMBNAIL_QUALITY = 80
 SMALLEST = 64  # a side below which a picture is not worth showing
+WEBP_GAIN = 1.3  # a lossless WebP of a photograph is hardly ever smaller than its PNG divided by this
+WEBP_PIXELS = 8_000_000  # it takes almost a second for each million, and somebody waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +56,21 @@ class Fitter:
         if "_pool" in self.__dict__:
             await asyncio.to_thread(self._pool.shutdown)
 
-    async def fit(self, file: Path, *, max_bytes: int, folder: Path) -> Fitted:
+    async def fit(self, file: Path, *, max_bytes: int, folder: Path, lossless: bool = False) -> Fitted:
         """The file itself where it is small enough, else a JPEG of it in full size if that will do, else a smaller one.
 
-        What `metadata.write` put into the original goes along. Raises `PictureError` where nothing helps.
+        lossless: a WebP with the very same pixels comes before the JPEG, if it is soon made and likely to help.
+        What `metadata.write` put into the original goes along into a JPEG. Raises `PictureError` where nothing helps.
         """
         loop = asyncio.get_running_loop()
         media_type, size = await loop.run_in_executor(self._pool, _look, file)
         if size <= max_bytes:
             return Fitted(file=file, media_type=media_type)
+        if lossless and media_type == "image/png" and size <= max_bytes * WEBP_GAIN:
+            webp = await loop.run_in_executor(self._pool, _lossless, file, max_bytes, folder)
+            if webp is not None:
+                same = text("The original is too large to be posted here; this is a WebP with the same pixels.")
+                return Fitted(file=webp, media_type="image/webp", note=same)
         parameters = await metadata.read(file)
         room = max_bytes - metadata.weight(parameters)
         made, note = await loop.run_in_executor(self._pool, _shrink, file, room, folder)
@@ -99,6 +107,21 @@ def _damaged_is_picture_error(vips: Any) -> Iterator[None]:
 def _look(file: Path) -> tuple[str, int]:
     with file.open("rb") as source:
         return sniff(source.read(HEAD)), file.stat().st_size
+
+
+def _lossless(file: Path, max_bytes: int, folder: Path) -> Path | None:
+    """A WebP of it, or None where that is too large as well."""
+    vips = _vips()
+    target = folder / f"{secrets.token_hex(8)}.webp"
+    with disk_full_is_unavailable(), removed_on_failure(target), _damaged_is_picture_error(vips):
+        image = vips.Image.new_from_file(str(file), access="sequential", fail_on="error")
+        if image.width * image.height > WEBP_PIXELS:
+            return None
+        image.webpsave(str(target), lossless=True, effort=1, keep="icc")
+    if target.stat().st_size <= max_bytes:
+        return target
+    target.unlink()
+    return None
 
 
 def _shrink(file: Path, max_bytes: int, folder: Path) -> tuple[Path, Text]:

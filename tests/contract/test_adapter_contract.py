@@ -22,15 +22,9 @@ from bot.command import CommandTable
 from bot.i18n import Text, text
 from bot.media.store import Blobs
 from bot.storage.database import Database
+from tests.contract.discord_stage import DiscordStage
+from tests.contract.seen import Seen
 from tests.fakes import NOON, FakeAdapter, FakeClock, attached, painted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One message as somebody sees it: its id and its words."""
-
-    id: str
-    words: str
 
 
 class Stage(Protocol):
@@ -128,9 +122,9 @@ class FakeStage:
 
     async def says(self, person: str, words: str, *, reply_to: str = "", picture: bytes = b"") -> None:
         invocation = Invocation(
-            id=f"event-{len(self.events)}",
+            id=f"fake:{len(self.events)}",
             actor=Actor(adapter="fake", user=person, name=person, space="team"),
-            place=Place(adapter="fake", data={"person": person}),
+            place=Place(adapter="fake", data={"person": person}, room="studio"),
             received=NOON,
             line=words,
             attachments=(attached(picture),) if picture else (),
@@ -156,7 +150,17 @@ async def fake(database: Database, folder: Path) -> AsyncIterator[FakeStage]:
     yield FakeStage()
 
 
-STAGES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Stage]]] = {"web": web, "fake": fake}
+@asynccontextmanager
+async def discord(database: Database, folder: Path) -> AsyncIterator[DiscordStage]:
+    async with DiscordStage(folder) as stage:
+        yield stage
+
+
+STAGES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Stage]]] = {
+    "web": web,
+    "fake": fake,
+    "discord": discord,
+}
 
 
 @pytest_asyncio.fixture(params=STAGES)
@@ -219,9 +223,9 @@ async def test_another_key_is_another_message(stage: Stage) -> None:
 
 async def test_a_place_can_be_stored_and_used_later(stage: Stage) -> None:
     place = await place_of(stage)
-    stored = json.loads(json.dumps({"data": dict(place.data), "private": place.private}))
+    stored = json.loads(json.dumps({"data": dict(place.data), "private": place.private, "room": place.room}))
     await stage.restarts()
-    later = Place(adapter=place.adapter, data=stored["data"], private=stored["private"])
+    later = Place(adapter=place.adapter, **stored)
     await stage.adapter.post(Post(key="g:0", place=later, reply=reply("late")))
 
     assert [each.words for each in await stage.sees("ann")] == ["late"]
@@ -305,6 +309,17 @@ async def test_people_are_told_apart_and_keep_who_they_are(stage: Stage) -> None
     assert users[0] == users[2] != users[1]
     assert len({invocation.id for invocation, _ in stage.events}) == 3
     assert {invocation.actor.adapter for invocation, _ in stage.events} == {stage.adapter.name}
+
+
+async def test_the_id_of_an_event_is_like_no_other_platforms(stage: Stage) -> None:
+    await stage.says("ann", "hello")
+
+    # The page's ids were there before any other platform, and are random.
+    assert stage.adapter.name == "web" or stage.events[-1][0].id.startswith(f"{stage.adapter.name}:")
+
+
+async def test_a_place_names_its_room(stage: Stage) -> None:
+    assert (await place_of(stage)).room
 
 
 def test_a_pace_is_named(stage: Stage) -> None:

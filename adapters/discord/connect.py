@@ -1,0 +1,56 @@
+"""Builds the adapter for the composition root. discord.py is imported here and below, so only where Discord is on."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from adapters.discord.adapter import DiscordAdapter
+from adapters.discord.fitting import Blobs, Fitting, Link
+from adapters.discord.ladder import Ladder
+from adapters.discord.rest import Rest
+from adapters.discord.words import presence
+from bot.i18n import say
+from bot.media.fit import Fitter
+
+
+def connect(
+    *,
+    blobs: Blobs,
+    fitter: Fitter,
+    clock: Callable[[], datetime],
+    folder: Path,
+    model: str,
+    waiting: Callable[[], Awaitable[int]],
+    language: str = "en",
+    link: Link | None = None,
+    guilds: Sequence[str] = (),
+    **services: Any,
+) -> DiscordAdapter:
+    """folder: of its own, for uploads and for files on their way. link: a public address of a picture, if there is one.
+
+    model: what is drawn with by default; waiting: counts the requests in line. Everything else is `DiscordAdapter`'s.
+    A wrong token is found when the adapter is entered.
+    """
+    # At DEBUG discord.py writes addresses that hold interaction tokens.
+    library = logging.getLogger("discord")
+    library.setLevel(max(library.getEffectiveLevel(), logging.INFO))
+    fitting = Fitting(blobs=blobs, fitter=fitter, folder=folder / "outgoing", link=link)
+
+    def ladder(client: discord.Client) -> Ladder:
+        return Ladder(rest=Rest(client), fitting=fitting, clock=clock)
+
+    async def status() -> str:
+        return say(presence(model, await waiting()), language)
+
+    return DiscordAdapter(
+        ladder=ladder,
+        folder=folder / "uploads",
+        status=status,
+        language=language,
+        guilds=[int(guild) for guild in guilds],
+        **services,
+    )
