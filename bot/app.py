@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,7 @@ import structlog
 from bot import commands, demo
 from bot.asking import Presses
 from bot.catalogue import load
-from bot.chat import Adapter
+from bot.chat import Adapter, Connected
 from bot.clock import Clock
 from bot.command import CommandTable
 from bot.commands.drawing import Drawing
@@ -40,8 +40,10 @@ from bot.ops.metrics import Metrics
 from bot.ops.ownership import Ownership
 from bot.ops.sending import Sending
 from bot.ops.views import Views
+from bot.people import Preferences
 from bot.providers.sandbox.server import Sandbox
 from bot.settings import Settings
+from bot.spaces import Spaces
 from bot.storage import schema
 from bot.storage.database import Database
 
@@ -83,13 +85,16 @@ async def running(
         is_demo = for_demo or await database.read(demo.is_demo)
         if is_demo and settings.providers is None:  # a key that happens to be set is not for whoever tries the page
             settings = settings.model_copy(update={"providers": ("sandbox",)})
-        builder = _Builder(settings, database, Clock(await database.read(demo.clock_offset)), is_demo)
+        clock = Clock(await database.read(demo.clock_offset))
+        builder = _Builder(settings, database, clock, is_demo, settings.platforms if listen and not is_demo else {})
         app = await builder.build(stack)
         if is_demo:
             await builder.prepare_demo(app)
         await app.dispatcher.replay()
         if listen:
             app = await builder.listen(stack, app, ownership, next_free=next_free)
+        for platform in builder.connected:
+            await stack.enter_async_context(platform.listening())
         stack.callback(builder.stop_accepting)
         yield app
 
@@ -97,23 +102,47 @@ async def running(
 class _Builder:
     """Builds one bot, in the order in which its parts need each other; each is left in the reverse order."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Clock, is_demo: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        is_demo: bool,
+        platforms: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         self.settings = settings
+        self.platforms = platforms
         self.database = database
         self.clock = clock
         self.is_demo = is_demo
         self.scratch = settings.data_dir / "scratch"
         self.blobs = Blobs(settings.blobs_url)
         self.adapters: dict[str, Adapter] = {}
+        self.connected: list[Connected] = []
+        self.spaces = Spaces(database)
+        self.preferences = Preferences(database)
 
     async def build(self, stack: AsyncExitStack) -> App:
         settings = self.settings
         await asyncio.to_thread(make_empty, self.scratch)
         await self.blobs.sweep()
+        await self.spaces.load()
+        await self.preferences.load()
         self.opened = await stack.enter_async_context(opened(settings, load(), clock=self.clock))
         self.service = self._service()
-        self.views = Views(database=self.database, router=self.opened.router, service=self.service, clock=self.clock)
-        self.delivery = Delivery(database=self.database, adapters=self.adapters, present=self.views.reply)
+        self.views = Views(
+            database=self.database,
+            router=self.opened.router,
+            service=self.service,
+            spaces=self.spaces,
+            clock=self.clock,
+        )
+        self.delivery = Delivery(
+            database=self.database,
+            adapters=self.adapters,
+            present=self.views.reply,
+            present_log=self.views.log,
+        )
         self.workers = Workers(
             database=self.database,
             run=self._runner().run,
@@ -132,6 +161,8 @@ class _Builder:
         dispatcher = self._dispatcher(self.table, presses)
         chat = self._chat(dispatcher)
         self.adapters[chat.name] = chat
+        for name, given in self.platforms.items():
+            await self._connect(stack, name, given, dispatcher, fitter)
         # Left in the reverse order: intake stops, what runs is waited for, and what it made is still posted.
         await stack.enter_async_context(self._janitor())
         self.credits = await stack.enter_async_context(self._credits())
@@ -231,17 +262,47 @@ class _Builder:
             clock=self.clock,
             folder=self.scratch,
         )
-        return commands.build(drawing, self.thumbnails.delete)
+        return commands.build(drawing, self.spaces, self.preferences, self.thumbnails.delete)
 
     def _dispatcher(self, table: CommandTable, presses: Presses) -> Dispatcher:
         return Dispatcher(
             database=self.database,
             table=table,
             presses=presses,
+            spaces=self.spaces,
+            preferences=self.preferences,
             delivery=self.delivery,
             clock=self.clock,
             language=self.settings.language,
+            admins=self.settings.admins,
         )
+
+    async def _connect(
+        self, stack: AsyncExitStack, name: str, given: Mapping[str, Any], door: Dispatcher, fitter: Fitter
+    ) -> None:
+        """A platform by its name; one that cannot start keeps none of the others from it."""
+        settings = self.settings
+        module = importlib.import_module(f"adapters.{name}.connect")
+        platform: Connected = module.connect(
+            **given,
+            door=door,
+            blobs=self.blobs,
+            fitter=fitter,
+            fetcher=self.opened.fetcher,
+            model=self.opened.router.default(settings.model).name,
+            waiting=self.views.waiting,
+            clock=self.clock,
+            folder=settings.data_dir / name,
+            max_bytes=settings.media.max_bytes,
+            language=settings.language,
+        )
+        try:
+            await stack.enter_async_context(platform)
+        except CannotStart as error:
+            log.error("a platform is left out", platform=name, reason=str(error))
+            return
+        self.adapters[name] = platform
+        self.connected.append(platform)
 
     def _chat(self, dispatcher: Dispatcher) -> Any:
         """The local chat, loaded by its name: nothing here knows what it is made of."""
@@ -266,7 +327,7 @@ class _Builder:
                 controls=controls if self.is_demo else None,
                 token=web.token.get_secret_value() if web.token else None,
                 language=self.settings.language,
-                admins=self.settings.admins,
+                admins=[name for name in self.settings.admins if "/" not in name],
                 demo=self.is_demo,
                 placeholders=self.settings.provider_order[0] == "sandbox",
             )

@@ -4,7 +4,9 @@ What a command needs is imported by the command itself: `--help` and `send` to a
 """
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,7 @@ import typer
 from bot import __version__
 
 if TYPE_CHECKING:
+    from bot.command import CommandTable
     from bot.settings import Settings
 
 app = typer.Typer(
@@ -131,13 +134,47 @@ def migrate(data_dir: DataDir = None) -> None:
 def doctor(
     data_dir: DataDir = None,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also ask each provider that has a key a question that costs nothing.")
+        bool, typer.Option("--probe", help="Also ask providers with a key, and chat platforms, what costs nothing.")
     ] = False,
 ) -> None:
     """Look for what is wrong, and say how to cure it."""
     from bot.ops import doctor as checks
 
-    raise typer.Exit(_served(lambda: checks.examine(_settings(data_dir, quiet=True), typer.echo, probe=probe)))
+    def work() -> Coroutine[Any, Any, int]:
+        settings = _settings(data_dir, quiet=True)
+        return checks.examine(settings, typer.echo, probe=probe, table=partial(_command_table, settings))
+
+    raise typer.Exit(_served(work))
+
+
+@app.command()
+def setup(
+    platform: Annotated[str, typer.Argument(help="The chat platform.")],
+    channel: Annotated[str, typer.Option(metavar="ID", help="A channel that gets a test picture.")] = "",
+) -> None:
+    """Join a chat platform: check its secret, tell the links that add the bot, put the commands there.
+
+    What is not set is asked for. Leaves with 1 where something has to be mended first.
+    """
+    from bot.ops import setup as platforms
+
+    settings = _settings(None, quiet=True)
+    table = partial(_command_table, settings)
+    raise typer.Exit(_plainly(lambda: platforms.set_up(platform, settings, table=table, channel=channel)))
+
+
+async def _command_table(settings: "Settings") -> "CommandTable":
+    """What people can ask for with these settings, built in a folder of its own: the real one may be in use."""
+    from bot.app import running
+
+    with tempfile.TemporaryDirectory() as folder:
+        elsewhere = {
+            "data_dir": Path(folder),
+            "database_url": f"sqlite:///{folder}/bot.db",
+            "blobs_url": Path(folder, "blobs").as_uri(),
+        }
+        async with running(settings.model_copy(update=elsewhere), listen=False) as built:
+            return built.table
 
 
 @app.command()
@@ -171,11 +208,15 @@ def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -
 
 
 def _served(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run it, and turn what keeps it from starting into one sentence."""
+    return _plainly(lambda: asyncio.run(work()))
+
+
+def _plainly(work: Callable[[], int]) -> int:
+    """Do it, and turn what keeps it from starting into one sentence."""
     from bot.errors import CannotStart
 
     try:
-        return asyncio.run(work())
+        return work()
     except CannotStart as error:
         typer.echo(f"{error}.", err=True)
     except OSError as error:

@@ -28,6 +28,7 @@ class Opened:
 
     router: Router
     providers: Mapping[str, Provider]
+    fetcher: GuardedFetcher
     receive: Mapping[str, Receive]
     sandbox: Sandbox | None
 
@@ -66,6 +67,7 @@ async def opened(
         yield Opened(
             router=Router(configured(catalogue, settings), order),
             providers=providers,
+            fetcher=fetcher,
             receive={
                 name: provider.receive
                 for name, provider in providers.items()

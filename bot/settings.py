@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.fields import FieldInfo
 
 from bot import sources
+from bot.platforms import Platforms
 from bot.sources import PREFIX, Setting, Source
 from bot.vendors import (
     Apiframe,
@@ -139,7 +140,7 @@ class Log(Section):
         return level.upper() if isinstance(level, str) else level
 
 
-class Settings(Section):
+class Settings(Platforms):
     data_dir: Folder = field("./data", "Where the database and the pictures are kept.")
     database_url: DatabaseUrl = Field(
         default_factory=lambda values: f"sqlite:///{values['data_dir']}/bot.db",
@@ -164,7 +165,7 @@ class Settings(Section):
     model: str = field("", "The model for those who name none; if empty, `seedream-4.5` or the provider's first.")
     language: Literal["en", "zh-CN"] = field("en", "The language for those who have chosen none: `en` or `zh-CN`.")
     time_zone: TimeZone = field("UTC", "The time zone in which days, weeks and months begin.")
-    admins: Words = field("[]", "The local people who are admins.")
+    admins: Words = field("[]", "Who is an admin everywhere: local people by their name, others as `platform/id`.")
     limits: Limits = Limits()
     queue: Queue = Queue()
     ask: Ask = Ask()

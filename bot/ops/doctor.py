@@ -12,12 +12,13 @@ from pathlib import Path
 
 from bot.errors import CannotStart
 from bot.generation.service import LEAST_DISK
-from bot.ops import provider_checks
+from bot.ops import platform_checks, provider_checks
 from bot.ops.finding import Finding
 from bot.ops.folder import database_path
 from bot.ops.ownership import find_owner, is_owned
 from bot.quota.audit import verify
 from bot.settings import Settings
+from bot.spaces import named_rooms
 from bot.storage import schema
 from bot.storage.database import SAFE_SQLITE, SQLiteConnection, read_only
 
@@ -27,11 +28,17 @@ Tell = Callable[[str], object]
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-async def examine(settings: Settings, tell: Tell, *, probe: bool = False) -> int:
-    """Tell every finding; returns 1 if something keeps the bot from working. probe: ask the providers, too."""
+async def examine(
+    settings: Settings, tell: Tell, *, probe: bool = False, table: platform_checks.Table | None = None
+) -> int:
+    """Tell every finding; returns 1 if something keeps the bot from working.
+
+    probe: ask the providers and the chat platforms, too. table: builds the commands that people ought to have there.
+    """
     findings = await asyncio.to_thread(lambda: list(_findings(settings)))
     if probe:
         findings += await provider_checks.probed(settings)
+        findings += await platform_checks.probed(settings, table, await asyncio.to_thread(_rooms, settings))
     for finding in findings:
         mark = "ok  " if finding.well else ("note" if finding.warning else "BAD ")
         tell(f"{mark} {finding.name}: {finding.told}")
@@ -81,6 +88,14 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from _database(settings)
     yield _process(settings.data_dir)
     yield from provider_checks.offered(settings)
+
+
+def _rooms(settings: Settings) -> dict[str, list[str]]:
+    path = database_path(settings)
+    if not path.exists() or schema.current(path) != schema.head():
+        return {}
+    with _reading(path) as connection:
+        return named_rooms(connection)
 
 
 def _python() -> Finding:

@@ -10,12 +10,14 @@ from bot.catalogue.sizes import sides
 from bot.chat import AccountLine, Actor, Reply
 from bot.clock import Clock, micros
 from bot.command import CommandTable
+from bot.commands.details import state_name
 from bot.commands.drawing import check_private
-from bot.generation import record
-from bot.generation.presenting import present
+from bot.generation import queue, record
+from bot.generation.presenting import logged, present
 from bot.generation.service import GenerationService
 from bot.generation.states import State
 from bot.people import find
+from bot.spaces import Spaces
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
@@ -28,6 +30,7 @@ class Views:
     database: Database
     router: Router
     service: GenerationService
+    spaces: Spaces
     clock: Clock
 
     async def reply(self, generation: str, place: int) -> Reply:
@@ -38,6 +41,16 @@ class Views:
             accounts = await self.service.accounts_of(found.person, found.space)
         model = self.router.offer(found.provider, found.request.model)
         return present(found, place=place, model=model, accounts=accounts)
+
+    async def waiting(self) -> int:
+        """How many requests are in line."""
+        return len(await self.database.read(queue.places))
+
+    async def log(self, generation: str) -> Reply:
+        """What the log room of its space is told of a generation."""
+        found = await self.database.read(record.load, generation)
+        language = self.spaces.of(found.space).language or found.language
+        return logged(found, state_name(found), language=language)
 
     async def accounts(self, actor: Actor) -> tuple[AccountLine, ...]:
         person = await self.database.transaction(find, actor, micros(self.clock()))
