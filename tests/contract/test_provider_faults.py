@@ -21,6 +21,8 @@ from tests.contract.benches import BENCHES, SimulatorBench
 from tests.contract.own_benches import Bench
 from tests.simulators.base import Fault
 
+pytestmark = pytest.mark.slow
+
 # What an error of the other side has to become; whatever is not billed here is certainly not billed.
 REFUSALS: dict[Fault, type[ProviderError]] = {
     Fault.BUSY: ProviderBusy,

@@ -15,6 +15,8 @@ from bot.providers.sandbox.drawing import draw
 from bot.providers.sandbox.rules import check
 from bot.providers.sandbox.studio import Scene, Studio
 
+pytestmark = pytest.mark.slow
+
 FOX = Scene(
     prompt="a red fox",
     width=512,

@@ -49,6 +49,7 @@ async def test_the_format_is_chosen_where_the_model_has_one(workbench: Workbench
     assert outcome.produced[0].media_type == got
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["4", "4.5", "5-lite", "5-pro", "5-flash", "5.5"])
 async def test_every_model_takes_a_request_of_ours(workbench: Workbench, model: str) -> None:
     job = workbench.job(model=model, size="2K")

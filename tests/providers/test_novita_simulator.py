@@ -12,6 +12,8 @@ from tests.fakes import painted
 from tests.providers.conftest import Clock
 from tests.simulators.novita import NovitaSim
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def sim(clock: Clock) -> AsyncIterator[NovitaSim]:

@@ -14,6 +14,8 @@ from tests.contract.benches import SimulatorBench, images_api
 from tests.contract.own_benches import CATALOGUE
 from tests.simulators.personalities import MODELARK, VOLCENGINE
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Path(__file__).parents[1] / "simulators" / "schemas" / "modelark.json"
 PERSONALITIES = {"modelark": MODELARK, "volcengine": VOLCENGINE}
 MODELS = [model.name for model in CATALOGUE.models("modelark")]

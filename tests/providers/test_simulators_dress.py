@@ -38,6 +38,8 @@ from tests.simulators.personalities import (
     SAFE_LIMIT,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Asker:

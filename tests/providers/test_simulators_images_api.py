@@ -27,6 +27,8 @@ from tests.simulators.personalities import (
 )
 from tests.simulators.results import HUGE
 
+pytestmark = pytest.mark.slow
+
 V4, V45 = "seedream-4-0-250828", "seedream-4-5-251128"
 BODY: dict[str, Any] = {"model": V4, "prompt": "a red fox", "size": "1K", "response_format": "url"}
 SERIES = {"sequential_image_generation": "auto", "sequential_image_generation_options": {"max_images": 3}}

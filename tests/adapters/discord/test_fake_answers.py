@@ -13,6 +13,8 @@ from tests.simulators.discord.forms import Upload
 from tests.simulators.discord.interactions import Ack, Asked
 from tests.simulators.discord.wire import Code
 
+pytestmark = pytest.mark.slow
+
 CALLBACK = "/interactions/{}/{}/callback"
 FOLLOW_UP = "/webhooks/{}/{}"
 FOX = Upload("fox.png", drawn(32, "navy"))

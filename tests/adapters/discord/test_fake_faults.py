@@ -9,6 +9,8 @@ from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.faults import Fault
 from tests.simulators.discord.wire import Code
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = "/channels/{channel_id}/messages"
 
 

@@ -12,6 +12,8 @@ from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.forms import Upload
 from tests.simulators.discord.running import running
 
+pytestmark = pytest.mark.slow
+
 FOX = Upload("fox.png", drawn(32, "navy"))
 
 

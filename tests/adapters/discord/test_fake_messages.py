@@ -13,6 +13,8 @@ from tests.simulators.discord.faults import Fault
 from tests.simulators.discord.forms import Upload
 from tests.simulators.discord.model import Channel
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 MESSAGES = "/channels/{}/messages"
 FOX = Upload("fox.png", drawn(32, "navy"))

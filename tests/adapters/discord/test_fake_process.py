@@ -15,6 +15,8 @@ from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.forms import Upload
 from tests.simulators.discord.tls import HOSTS
 
+pytestmark = pytest.mark.slow
+
 START = "import runpy; runpy.run_module('tests.simulators.discord.demo_bot', run_name='__main__')"
 # discord.py takes zstd where the package is there, and has no switch for it.
 COMPRESSIONS = {"zstd-stream": START, "zlib-stream": f"import sys; sys.modules['zstandard'] = None; {START}"}

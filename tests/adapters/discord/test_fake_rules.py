@@ -10,6 +10,8 @@ from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.openapi import at_hand
 from tests.simulators.discord.wire import Refused
 
+pytestmark = pytest.mark.slow
+
 OPTION = {"type": 3, "name": "prompt", "description": "What to draw"}
 COMMAND = {"type": 1, "name": "imagine", "description": "Draw", "options": [OPTION]}
 

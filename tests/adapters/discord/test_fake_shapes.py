@@ -11,6 +11,8 @@ from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.forms import Upload
 from tests.simulators.discord.interactions import Ack, Asked
 
+pytestmark = pytest.mark.slow
+
 
 def there(bot: DemoBot, fake: FakeDiscord) -> discord.PartialMessageable:
     return bot.get_partial_messageable(int(fake.channel.id))

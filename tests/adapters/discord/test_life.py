@@ -22,6 +22,8 @@ from tests.simulators.discord.model import Guild
 from tests.simulators.discord.permissions import bits
 from tests.simulators.discord.world import Event
 
+pytestmark = pytest.mark.slow
+
 ME = "/users/@me"
 CONTENT = 1 << 15
 FOX = Upload("fox.png", painted("fox"))

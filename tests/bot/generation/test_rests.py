@@ -178,6 +178,7 @@ async def test_who_said_when_to_come_back_is_not_asked_before_although_another_r
     assert await two.admitted(now=micros(datetime.now(UTC)) + 290 * SECOND) == []
 
 
+@pytest.mark.slow
 async def test_it_is_told_that_all_providers_rest_and_when_they_no_longer_do(core: Core) -> None:
     await rest(core, "sandbox")
     async with core.delivery:
