@@ -13,13 +13,18 @@ from bot.storage.database import Database
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """settings: what this person chose by `/settings` (model, size, ratio, format, optimize,
-    language, watermark, private)."""
+    language, watermark, private). admin: in `space`, where they ask; everywhere: in each other one, too."""
 
     id: str
     name: str
     settings: Mapping[str, str]
     admin: bool
     space: str
+    everywhere: bool = False
+
+    def rules(self, space: str) -> bool:
+        """Whether they are an admin there. Anybody can make a space of their own, and is nobody in all others."""
+        return self.everywhere or (self.admin and space == self.space)
 
 
 @dataclass

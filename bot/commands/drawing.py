@@ -259,7 +259,7 @@ class Drawing:
 
 
 def visible(asking: Asking, generation: Generation) -> None:
-    """What was made privately exists for nobody else but an admin; a deleted one for nobody."""
+    """What was made privately exists for nobody else but an admin where it was made; a deleted one for nobody."""
     if generation.deleted:
         raise NotThere(text("{id} was deleted.", id=generation.id))
     check_private(asking.person, generation)
@@ -267,7 +267,7 @@ def visible(asking: Asking, generation: Generation) -> None:
 
 def check_private(person: Person, generation: Generation) -> None:
     """Raises `NotAllowed` for whoever may not look at it."""
-    if generation.private and generation.person != person.id and not person.admin:
+    if generation.private and generation.person != person.id and not person.rules(generation.space):
         raise NotAllowed(text("{id} was made privately by {name}.", id=generation.id, name=generation.person_name))
 
 

@@ -144,8 +144,8 @@ def want_post(connection: Connection, generation: str) -> None:
 
 
 def own(generation: Generation, person: Person) -> None:
-    """Raises `NotAllowed` unless it is this person's, or the person is an admin."""
-    if generation.person != person.id and not person.admin:
+    """Raises `NotAllowed` unless it is this person's, or the person is an admin where it was made."""
+    if generation.person != person.id and not person.rules(generation.space):
         raise NotAllowed(
             text(
                 "{id} belongs to {name}; only they or an admin may do that.",

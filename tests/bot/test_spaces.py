@@ -144,6 +144,16 @@ async def test_private_answers_are_allowed_anywhere(running: Core, line: str, mo
     assert (await running.answer(line, **{"place": place("7"), **more})).tone is Tone.ANSWER
 
 
+@pytest.mark.parametrize("words", ["make it night", "/edit make it night", "/edit 1=2"])
+async def test_an_id_before_the_words_opens_no_other_room(running: Core, words: str) -> None:
+    drawn = await running.answer("/imagine a fox", place=place("42"))
+    await ruled(running, rooms=("42",))
+    reply = await running.answer(f"{drawn.generation} {words}", place=place("7"))
+
+    assert (reply.tone, len(running.provider.asked)) == (Tone.REFUSAL, 1)
+    assert "<#42>" in str(reply.text)
+
+
 async def test_who_usually_draws_privately_may_do_so_anywhere(running: Core) -> None:
     await ruled(running, rooms=("42",))
     await running.answer("/settings --private yes", place=place("7"))
