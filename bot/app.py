@@ -32,11 +32,13 @@ from bot.media.normalise import Normaliser
 from bot.media.store import Blobs
 from bot.media.thumbnails import Thumbnails
 from bot.opening import opened
+from bot.ops import originals
 from bot.ops.credits import Credits
 from bot.ops.folder import check_purpose, database_path, make_empty
 from bot.ops.janitor import Janitor
 from bot.ops.listener import Listener
 from bot.ops.metrics import Metrics
+from bot.ops.originals import Originals
 from bot.ops.ownership import Ownership
 from bot.ops.sending import Sending
 from bot.ops.views import Views
@@ -157,6 +159,7 @@ class _Builder:
         )
         fitter = await stack.enter_async_context(Fitter())
         self.thumbnails = Thumbnails(self.blobs, fitter, settings.data_dir / "thumbnails", is_ours=self.views.is_ours)
+        self.originals = await self._originals()
         self.table, presses = self._commands(normaliser)
         dispatcher = self._dispatcher(self.table, presses)
         chat = self._chat(dispatcher)
@@ -211,10 +214,26 @@ class _Builder:
             receive=self.opened.receive,
             next_free=next_free,
         )
+        if self.originals:
+            self.originals.mount(listener.application)
         app.chat.routes(listener.application)
         await stack.enter_async_context(listener)
         ownership.announce(listener.url)
         return replace(app, listener=listener)
+
+    async def _originals(self) -> Originals | None:
+        """Links to pictures, where there is an address for them."""
+        web = self.settings.web
+        if web.public_url is None:
+            return None
+        return Originals(
+            base=web.public_url,
+            secret=await self.database.transaction(originals.secret),
+            days=web.link_days,
+            database=self.database,
+            read=self.blobs.read,
+            clock=self.clock,
+        )
 
     def _runner(self) -> Runner:
         return Runner(
@@ -262,7 +281,8 @@ class _Builder:
             clock=self.clock,
             folder=self.scratch,
         )
-        return commands.build(drawing, self.spaces, self.preferences, self.thumbnails.delete)
+        address = self.originals.link if self.originals else None
+        return commands.build(drawing, self.spaces, self.preferences, self.thumbnails.delete, address)
 
     def _dispatcher(self, table: CommandTable, presses: Presses) -> Dispatcher:
         return Dispatcher(
@@ -295,6 +315,7 @@ class _Builder:
             folder=settings.data_dir / name,
             max_bytes=settings.media.max_bytes,
             language=settings.language,
+            link=self.originals.of if self.originals else None,
         )
         try:
             await stack.enter_async_context(platform)

@@ -30,6 +30,17 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """An address of our own that is to be followed, under a short name; where no link can be drawn, the address."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """One sentence to show; `message` is its English form and its key in the catalogue."""
 
@@ -113,6 +124,8 @@ def _pack(value: Any) -> Any:
             return {"text": value.to_json()}
         case Money():
             return {"micro_usd": value.micro_usd}
+        case Link():
+            return {"link": [value.name, value.address]}
         case datetime():
             return {"time": value.timestamp()}
         case tuple() | list():
@@ -129,6 +142,8 @@ def _unpack(value: Any) -> Any:
             return Text.from_json(data)
         case {"micro_usd": amount}:
             return Money(amount)
+        case {"link": [name, address]}:
+            return Link(name, address)
         case {"time": seconds}:
             return datetime.fromtimestamp(seconds, UTC)
         case list():

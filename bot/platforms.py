@@ -26,6 +26,12 @@ class Discord(Section):
         "in Discord's developer portal, too.",
     )
 
+    threads: bool = field(
+        False,
+        "Whether a series of more than 4 pictures goes on in a thread of its message; it needs the permission Create "
+        "Public Threads.",
+    )
+
     @property
     def is_on(self) -> bool:
         return self.token is not None

@@ -57,8 +57,11 @@ class Web(Section):
     port: int = field(8765, "Its port; 0 takes a free one.", ge=0, le=65535)
     token: SecretStr | None = field(None, "The word that opens the page to those who come from elsewhere.")
     public_url: Address | None = field(
-        None, "The page's address as it is seen from outside; providers that can call back do so below it."
+        None,
+        "The page's address as it is seen from outside; links to originals, and the calls of providers that can call "
+        "back, lead below it.",
     )
+    link_days: int = field(7, "How many days a link to an original is good.", ge=1)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -8,8 +8,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bot.catalogue import Catalogue, Model, load
 from bot.capabilities import cost, picture_cost
+from bot.catalogue import Catalogue, Model, load
 from bot.catalogue.sizes import price
 from bot.request import ImageRequest, Mode, Reference
 from bot.settings import Settings, describe

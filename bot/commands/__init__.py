@@ -8,6 +8,7 @@ from bot.commands import admin, choosing, looking, making, tidying
 from bot.commands.admin import Admin
 from bot.commands.buttons import Buttons
 from bot.commands.choosing import Choosing
+from bot.commands.details import Address
 from bot.commands.drawing import Drawing
 from bot.commands.looking import Looking
 from bot.commands.tidying import Tidying
@@ -16,10 +17,17 @@ from bot.spaces import Spaces
 
 
 def build(
-    drawing: Drawing, spaces: Spaces, preferences: Preferences, remove: Callable[[str], Awaitable[None]]
+    drawing: Drawing,
+    spaces: Spaces,
+    preferences: Preferences,
+    remove: Callable[[str], Awaitable[None]],
+    address: Address | None = None,
 ) -> tuple[CommandTable, Presses]:
-    """All commands, and what each button does. remove: takes a blob away that no picture needs any more."""
-    buttons = Buttons(drawing=drawing, database=drawing.database)
+    """All commands, and what each button does. remove: takes a blob away that no picture needs any more.
+
+    address: where a picture can be seen as it is, from anywhere.
+    """
+    buttons = Buttons(drawing=drawing, database=drawing.database, address=address)
     look = Looking(service=drawing.service, router=drawing.router, database=drawing.database)
     tidy = Tidying(service=drawing.service, database=drawing.database, clock=drawing.clock, remove=remove)
     choose = Choosing(

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aiohttp import web
 
@@ -25,12 +25,8 @@ PATH = "/p/"
 DAY = 86_400
 SIGNATURE_BYTES = 16
 SUFFIXES = {"image/jpeg": "jpg"}
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, no-cache",  # it may be deleted at any time
-}
+# The cache asks each time: the picture may be deleted. `nosniff` and the like come with every answer of the server.
+HEADERS = {"X-Robots-Tag": "noindex", "Cache-Control": "private, no-cache"}
 
 
 class Originals:
@@ -100,7 +96,7 @@ class Originals:
 
     async def _blob(self, generation: str, index: int) -> str:
         found = await self._database.read(outbox.existing, generation)
-        images = found.images if found and not found.deleted else ()
+        images = found.images if found else ()
         blob = next((each.blob for each in images if each.index == index and each.state == "made"), None)
         if blob is None:
             raise web.HTTPNotFound(text="This picture is no longer here.\n")
