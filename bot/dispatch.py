@@ -106,7 +106,7 @@ class Dispatcher:
 
     def is_private(self, invocation: Invocation) -> bool:
         """Whether the answer will be for the asker alone, as far as that is known from memory."""
-        return self._reading.is_private(self._known(invocation))
+        return self._reading.is_private(self._known(invocation), quoted=invocation.quoted is not None)
 
     def suggest(self, actor: Actor, command: Command, option: Option) -> tuple[str, ...]:
         """What this person may choose for an option, the usual first; from memory."""
@@ -155,6 +155,7 @@ class Dispatcher:
 
     async def _asking(self, invocation: Invocation) -> Asking:
         person = await self.database.transaction(people.find, invocation.actor, micros(self.clock()))
+        person = replace(person, everywhere=self._is_listed(invocation.actor))
         rules = self.spaces.of(space_of(invocation.actor))
         language = self._reading.language_of(invocation.actor)
         invocation, quote = await self._quote(invocation)
@@ -179,11 +180,12 @@ class Dispatcher:
 
     async def _answer(self, asking: Asking) -> Answer:
         invocation = asking.invocation
-        self._reading.check_space(invocation)
+        quoted = asking.quote is not None
+        self._reading.check_space(invocation, quoted=quoted)
         if invocation.press:
             press, generation, index = self._reading.pressed(invocation.press)
             return await press(asking, await self.database.read(record.load, generation), index)
-        command, request = self._reading.bound(invocation, quoted=asking.quote is not None)
+        command, request = self._reading.bound(invocation, quoted=quoted)
         answer: Answer = await command.handle(request, asking)
         return answer
 
@@ -191,7 +193,10 @@ class Dispatcher:
         return replace(invocation, actor=self._as_listed(invocation.actor))
 
     def _as_listed(self, actor: Actor) -> Actor:
-        return replace(actor, admin=True) if f"{actor.adapter}/{actor.user}" in self.admins else actor
+        return replace(actor, admin=True) if self._is_listed(actor) else actor
+
+    def _is_listed(self, actor: Actor) -> bool:
+        return f"{actor.adapter}/{actor.user}" in self.admins
 
     async def _show_in_the_end(self, invocation: Invocation, reply: Reply) -> None:
         """Its event was acknowledged, so it gets an answer, even if the database fails for a while (a full disk)."""

@@ -34,31 +34,35 @@ class Reading:
 
     def check(self, invocation: Invocation) -> None:
         """Raises what is certain to be refused."""
-        self.check_space(invocation)
+        quoted = invocation.quoted is not None
+        self.check_space(invocation, quoted=quoted)
         if invocation.press:
             self.pressed(invocation.press)
             return
-        command, request = self.bound(invocation, quoted=invocation.quoted is not None)
-        if command.foresee and invocation.quoted is None:  # a quoted message may have pictures, or none
+        command, request = self.bound(invocation, quoted=quoted)
+        if command.foresee and not quoted:  # a quoted message may have pictures, or none
             command.foresee(request, self.defaults(invocation.actor))
 
-    def check_space(self, invocation: Invocation) -> None:
-        """Raises where the rules of the space say no: to this person, or to an answer for all to see in this room."""
+    def check_space(self, invocation: Invocation, *, quoted: bool) -> None:
+        """Raises where the rules of the space say no: to this person, or to an answer for all to see in this room.
+
+        quoted: whether it is about another message, be it by a reply or by the id before its words.
+        """
         rules = self.spaces.of(space_of(invocation.actor))
         if invocation.actor.user in rules.blocked and not invocation.actor.admin:
             raise NotAllowed(text("An admin here has decided that you may not use me. Please ask them."))
-        if not rules.allows(invocation.place.room) and not self.is_private(invocation):
+        if not rules.allows(invocation.place.room) and not self.is_private(invocation, quoted=quoted):
             rooms = tuple(verbatim(f"<#{room}>") for room in rules.rooms[:MOST_NAMED])
             raise NotAllowed(text("For all to see I draw only in {rooms}; private answers work anywhere.", rooms=rooms))
 
-    def is_private(self, invocation: Invocation) -> bool:
+    def is_private(self, invocation: Invocation, *, quoted: bool) -> bool:
         """Whether the answer will be for the asker alone, as far as that is known without the database."""
         if invocation.place.private:
             return True
         if invocation.press:
             return invocation.press.partition(":")[0] in PRIVATE_PRESSES
         try:
-            command, request = self.bound(invocation, quoted=invocation.quoted is not None)
+            command, request = self.bound(invocation, quoted=quoted)
         except BotError:
             return True
         if command.private or command.option("private") is None:

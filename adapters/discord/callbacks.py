@@ -15,6 +15,7 @@ import structlog
 
 from adapters.discord.invalid import InvalidRequests
 from adapters.discord.outbound import EPHEMERAL
+from adapters.discord.proxy import through
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,7 @@ class Callbacks:
         invalid: InvalidRequests,
     ) -> None:
         self._connector = connector
-        self._proxy = proxy
+        self._through = through(proxy)
         self._invalid = invalid
         self._session: aiohttp.ClientSession | None = None
 
@@ -92,7 +93,7 @@ class Callbacks:
         if self._session is None:
             raise RuntimeError("the callbacks are not open")
         timeout = aiohttp.ClientTimeout(total=left)
-        async with self._session.post(url, json=body, timeout=timeout, proxy=self._proxy) as response:
+        async with self._session.post(url, json=body, timeout=timeout, **self._through) as response:
             if response.ok:
                 return True
             if response.status == 429 or response.status >= 500:

@@ -15,6 +15,7 @@ import discord
 from adapters.discord import tree
 from adapters.discord.client import may_read_all
 from adapters.discord.permissions import lacking, server_link
+from adapters.discord.proxy import through
 from bot.command import CommandTable
 from bot.i18n import Text, plural, text
 
@@ -76,7 +77,7 @@ async def logged_in(values: Mapping[str, Any], connector: Connect | None = None)
     client = discord.Client(
         intents=discord.Intents(guilds=True),  # nothing is heard all the same; without, discord.py logs a warning
         connector=connector() if connector else None,
-        proxy=values.get("proxy"),
+        **through(values.get("proxy")),
         max_ratelimit_timeout=30.0,
     )
     async with client:

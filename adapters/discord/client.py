@@ -1,6 +1,7 @@
 """The connection to Discord's gateway: which events are wanted, what is kept in memory, and who is told of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import aiohttp
@@ -8,6 +9,7 @@ import discord
 import structlog
 
 from adapters.discord.invalid import InvalidRequests
+from adapters.discord.proxy import through
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +49,7 @@ class Client(discord.AutoShardedClient):
         super().__init__(
             intents=intents(reads_all=reads_all),
             connector=connector,
-            proxy=proxy,
+            **through(proxy),
             http_trace=invalid.trace(),
             activity=discord.CustomActivity(status) if status else None,
             **shards,
@@ -77,7 +79,9 @@ class Client(discord.AutoShardedClient):
     async def on_shard_ready(self, shard_id: int) -> None:
         # discord.py introduces itself with the presence in a field that Discord's documents no longer have.
         if isinstance(self.activity, discord.CustomActivity):
-            await self.change_presence(activity=self.activity, shard_id=shard_id)
+            # Discord may have ended the connection since, or we; the next one is ready anew.
+            with suppress(aiohttp.ClientError, discord.ConnectionClosed):
+                await self.change_presence(activity=self.activity, shard_id=shard_id)
 
     async def on_shard_disconnect(self, shard_id: int) -> None:
         log.info("a shard lost its connection", shard=shard_id)

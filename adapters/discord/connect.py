@@ -28,11 +28,13 @@ def connect(
     language: str = "en",
     link: Link | None = None,
     guilds: Sequence[str] = (),
+    threads: bool = False,
     **services: Any,
 ) -> DiscordAdapter:
     """folder: of its own, for uploads and for files on their way. link: a public address of a picture, if there is one.
 
-    model: what is drawn with by default; waiting: counts the requests in line. Everything else is `DiscordAdapter`'s.
+    model: what is drawn with by default; waiting: counts the requests in line; threads: whether a series goes on in a
+    thread. Everything else is `DiscordAdapter`'s.
     A wrong token is found when the adapter is entered.
     """
     # At DEBUG discord.py writes addresses that hold interaction tokens.
@@ -41,7 +43,7 @@ def connect(
     fitting = Fitting(blobs=blobs, fitter=fitter, folder=folder / "outgoing", link=link)
 
     def ladder(client: discord.Client) -> Ladder:
-        return Ladder(rest=Rest(client), fitting=fitting, clock=clock)
+        return Ladder(rest=Rest(client), fitting=fitting, clock=clock, threads=threads)
 
     async def status() -> str:
         return say(presence(model, await waiting()), language)

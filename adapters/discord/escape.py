@@ -13,12 +13,15 @@ _ANGLE = re.compile(r"<(?!#\d{15,20}>)")  # <#id> is a link to a channel: it not
 _LINE_START = re.compile(r"(?m)^([ \t]*)([#>+-])")
 _NUMBERED = re.compile(r"(?m)^([ \t]*\d+)([.)])(?=\s)")
 _LINK = re.compile(r"(?i)(https?|steam|discord):(?=//)")
+# They turn the order of what stands after them: of words that are ours, where a name brings them in.
+_ORDER = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _EVERYBODY = re.compile(r"@(?=everyone|here)")
 ELLIPSIS = "…"
 
 
 def escape(words: str) -> str:
     """The words with everything taken out of them that Discord would read as more than words."""
+    words = _ORDER.sub("", words)
     words = _SIGNS.sub(r"\\\g<0>", words)
     words = _ANGLE.sub(r"\\<", words)
     words = _LINE_START.sub(r"\1\\\2", words)

@@ -33,30 +33,36 @@ class _Stored(BaseModel):
 
 
 class File(_Stored):
-    """A picture where Discord or somebody's link has it. fleeting: an upload, which Discord soon takes away."""
+    """A picture where Discord or somebody's link has it.
+
+    fleeting: an upload, which Discord soon takes away. spoiler: hidden until somebody wants to see it.
+    """
 
     id: str
     name: Words
     url: Words
     size: int | None = None
     fleeting: bool = False
+    spoiler: bool = False
 
 
 class Where(_Stored):
     """The `data` of a Place.
 
     token, expires: of the interaction, and the microseconds since 1970 from which it is of no use; "" and 0 for a
-    message. channel, guild, user, reply_to: ids; guild is "" in direct messages, reply_to where there is no message to
-    reply to. deferred, ephemeral: a deferred answer waits to be changed, and it is one that only this person sees.
-    update: the press belongs to its own message, so that whatever else is said is a message more. limit: bytes that
-    one file may have, 0 where nobody knows. member: the bot itself is in the server or the conversation. nsfw: the
-    channel is age-restricted.
+    message. channel, parent, guild, user, reply_to: ids; parent is the channel of a thread, "" elsewhere; guild is ""
+    in direct messages, reply_to where there is no message to reply to. deferred, ephemeral: a deferred answer waits to
+    be changed, and it is one that only this person sees. update: the press belongs to its own message, so that whatever
+    else is said is a message more. limit: bytes that one file may have, 0 where nobody knows. member: the bot itself is
+    in the server or the conversation. nsfw: the channel is age-restricted. spoiler: what is pressed belongs to pictures
+    that are hidden.
     """
 
     application: str
     token: str = ""
     expires: int = 0
     channel: str
+    parent: str = ""
     guild: str = ""
     user: str
     reply_to: str = ""
@@ -66,6 +72,7 @@ class Where(_Stored):
     member: bool = False
     update: bool = False
     nsfw: bool = False
+    spoiler: bool = False
 
 
 class Meant(_Stored):
@@ -99,7 +106,16 @@ class Event(_Stored):
 
     @property
     def place(self) -> Place:
-        return Place(adapter=NAME, data=self.where.model_dump(), private=self.where.ephemeral, room=self.where.channel)
+        """What holds in a channel holds in its threads: a forum has nothing else."""
+        where = self.where
+        data = {**where.model_dump(), "spoiler": where.spoiler or self._made_from_spoiler}
+        return Place(adapter=NAME, data=data, private=where.ephemeral, room=where.parent or where.channel)
+
+    @property
+    def _made_from_spoiler(self) -> bool:
+        """What is made from a hidden picture is as hidden."""
+        meant = self.meant.files if self.meant else ()
+        return any(file.spoiler for file in (*self.pictures.values(), *self.files, *meant))
 
     @property
     def actor(self) -> Actor:

@@ -17,6 +17,7 @@ import structlog
 
 from adapters.discord.event import File
 from adapters.discord.ports import Fetcher
+from adapters.discord.proxy import through
 from adapters.discord.words import FILE_GONE, FILE_LATE
 from bot.chat import Attachment
 from bot.errors import BotError, PictureError
@@ -30,6 +31,7 @@ HOSTS = frozenset(
     {"cdn.discordapp.com", "media.discordapp.net", "images-ext-1.discordapp.net", "images-ext-2.discordapp.net"}
 )
 CHUNK = 64 * 1024
+MOST_AT_ONCE = 16  # uploads on their way: ten come with each command, and a person may ask often
 KEEP = 2 * 60 * 60.0  # seconds; what is older than an hour is not taken up again after a restart
 TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=30)
 
@@ -50,9 +52,10 @@ class Files:
         self._fetcher = fetcher
         self._max_bytes = max_bytes
         self._connector = connector
-        self._proxy = proxy
+        self._through = through(proxy)
         self._session: aiohttp.ClientSession | None = None
         self._coming: dict[str, asyncio.Task[Path]] = {}
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def __aenter__(self) -> "Files":
         await asyncio.to_thread(_sweep, self._folder)
@@ -80,7 +83,7 @@ class Files:
         """They are dealt with."""
         for file in files:
             if task := self._coming.pop(file.id, None):
-                task.cancel()
+                await asyncio.wait([task])  # one that is cut off may leave a part of a file behind
             await asyncio.to_thread(self._place(file).unlink, missing_ok=True)
 
     async def read(self, file: File) -> AsyncIterator[bytes]:
@@ -106,7 +109,8 @@ class Files:
         place = self._place(file)
         if not await asyncio.to_thread(place.exists):
             part = place.with_suffix(".part")
-            await self._fetch(file, part)
+            async with self._room:
+                await self._fetch(file, part)
             await asyncio.to_thread(part.rename, place)
         return place
 
@@ -129,7 +133,7 @@ class Files:
     async def _from_discord(self, file: File) -> AsyncIterator[bytes]:
         if self._session is None:
             raise RuntimeError("the files are not open")
-        async with self._session.get(file.url, proxy=self._proxy, allow_redirects=False) as response:
+        async with self._session.get(file.url, allow_redirects=False, **self._through) as response:
             if response.status in (403, 404, 410):
                 raise _problem(FILE_GONE, file, f"status {response.status}")
             if response.status != 200:

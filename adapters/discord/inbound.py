@@ -1,6 +1,7 @@
 """What discord.py hands over of an interaction, made into an Event. Pure: nothing is asked of Discord here."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -12,6 +13,7 @@ from bot.chat import Actor
 
 Interaction = discord.Interaction[Any]
 ATTACHMENT = discord.AppCommandOptionType.attachment.value
+SPOILER = discord.AttachmentFlags.spoiler.flag
 
 
 def person(interaction: Interaction) -> Actor:
@@ -70,7 +72,16 @@ def target_message(interaction: Interaction) -> discord.Message:
 def meant_by(message: discord.Message, me: int) -> Meant:
     """A message that is meant, with the generation that it shows where it is ours."""
     generation = generation_in(message.components) if message.author.id == me else ""
-    return Meant(message=f"{message.channel.id}/{message.id}", files=pictures_of(message), generation=generation)
+    files = pictures_of(message)
+    index = _first_of(files, generation)
+    return Meant(message=f"{message.channel.id}/{message.id}", files=files, generation=generation, index=index)
+
+
+def _first_of(files: Sequence[File], generation: str) -> int | None:
+    """The first picture of a message that goes on with those of another: the one that somebody sees there."""
+    named = re.fullmatch(rf"{generation}-(\d+)\.\w+", files[0].name) if generation and files else None
+    index = int(named[1]) - 1 if named else 0
+    return index or None
 
 
 def is_member(interaction: Interaction) -> bool:
@@ -85,6 +96,11 @@ def is_restricted(channel: object) -> bool:
     return bool(getattr(getattr(channel, "parent", None) or channel, "nsfw", False))
 
 
+def parent_of(channel: object) -> str:
+    """The channel of a thread, "" for anything else."""
+    return str(channel.parent_id) if isinstance(channel, discord.Thread) else ""
+
+
 def _event(interaction: Interaction, *, update: bool = False, **asked: Any) -> Event:
     user = interaction.user
     return Event(
@@ -97,6 +113,7 @@ def _event(interaction: Interaction, *, update: bool = False, **asked: Any) -> E
             token=interaction.token,
             expires=useless_from(str(interaction.id)),
             channel=str(interaction.channel_id or ""),
+            parent=parent_of(interaction.channel),
             guild=str(interaction.guild_id or ""),
             user=str(user.id),
             # What comes of a private message stays private.
@@ -105,6 +122,7 @@ def _event(interaction: Interaction, *, update: bool = False, **asked: Any) -> E
             member=is_member(interaction),
             update=update,
             nsfw=is_restricted(interaction.channel),
+            spoiler=interaction.message is not None and any(file.spoiler for file in pictures_of(interaction.message)),
         ),
         **asked,
     )
@@ -113,7 +131,14 @@ def _event(interaction: Interaction, *, update: bool = False, **asked: Any) -> E
 def _uploads(data: Mapping[str, Any]) -> dict[str, File]:
     resolved = (data.get("resolved") or {}).get("attachments") or {}
     return {
-        id: File(id=id, name=one["filename"], url=one["url"], size=one.get("size"), fleeting=True)
+        id: File(
+            id=id,
+            name=one["filename"],
+            url=one["url"],
+            size=one.get("size"),
+            fleeting=True,
+            spoiler=one["filename"].startswith("SPOILER_") or bool(one.get("flags", 0) & SPOILER),
+        )
         for id, one in resolved.items()
     }
 

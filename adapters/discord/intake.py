@@ -123,8 +123,8 @@ class Intake:
             command = "edit" if chosen == say(EDIT, "en") else "imagine"
             theirs = "" if meant.generation else str(message.id)
             if theirs:
-                self._remember(theirs, meant)
-            form = Form(command=command, generation=meant.generation, message=theirs)
+                self._remember(_of(interaction, theirs), meant)
+            form = Form(command=command, generation=meant.generation, index=meant.index or 0, message=theirs)
             await self._open_form(interaction, form)
 
     async def _submitted(self, interaction: Interaction) -> None:
@@ -132,7 +132,7 @@ class Intake:
         if form is None:
             await self._refuse(interaction, _refusal(OLD_FORM))
             return
-        meant = self._meant.get(form.message)
+        meant = self._meant.get(_of(interaction, form.message))
         event = inbound.submitted(interaction, form, meant)
         if not form.message or meant:
             await self._ask(interaction, event)
@@ -162,17 +162,16 @@ class Intake:
 
     async def _accept(self, event: Event) -> None:
         try:
-            new = await self._door.accept(event.invocation(self._files.attach), event.model_dump(mode="json"))
+            await self._door.accept(event.invocation(self._files.attach), event.model_dump(mode="json"))
         except BotError as error:
             await self._say(event, error.text)
-            return
         except Exception:  # a door: the person was promised an answer
             log.exception("an asking could not be noted", request=event.invocation_id)
             await self._say(event, NOT_TAKEN)
-            return
-        if new and event.fleeting:
-            await self._door.outcome(event.invocation_id)
-            await self._files.forget(event.fleeting)
+        else:
+            if event.fleeting:  # an event that came twice waits too: who is at it still needs the files
+                await self._door.outcome(event.invocation_id)
+        await self._files.forget(event.fleeting)
 
     async def _refuse(self, interaction: Interaction, reply: Reply) -> None:
         language = reply.language or language_of(interaction.locale.value, self._language)
@@ -236,9 +235,9 @@ class Intake:
             return None
         return event.model_copy(update={"meant": inbound.meant_by(found, interaction.client.user.id)})
 
-    def _remember(self, message: str, meant: Meant) -> None:
-        self._meant[message] = meant
-        self._meant.move_to_end(message)
+    def _remember(self, key: str, meant: Meant) -> None:
+        self._meant[key] = meant
+        self._meant.move_to_end(key)
         while len(self._meant) > REMEMBERED:
             self._meant.popitem(last=False)
 
@@ -258,6 +257,11 @@ def matching(values: Iterable[str], typed: str) -> list[str]:
     wanted = typed.strip().casefold()
     fitting = [value for value in values if wanted in value.casefold() and len(value) <= LONGEST_CHOICE]
     return sorted(fitting, key=lambda value: not value.casefold().startswith(wanted))[:MOST_CHOICES]
+
+
+def _of(interaction: Interaction, message: str) -> str:
+    """Whose form it is: what one person saw in a channel is not for others, whatever id their form names."""
+    return f"{interaction.user.id}/{message}"
 
 
 def _refusal(words: Text) -> Reply:

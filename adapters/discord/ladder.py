@@ -25,15 +25,7 @@ from adapters.discord.limits import Limits
 from adapters.discord.originals import Originals
 from adapters.discord.outbound import COMPONENTS_V2, TEXT
 from adapters.discord.rest import Refused, Rest, Token, Unreachable, Upload
-from adapters.discord.standing import (
-    Latest,
-    Page,
-    names,
-    nonce,
-    read_message,
-    says_the_same,
-    write_message,
-)
+from adapters.discord.standing import Latest, Page, names, nonce, read_message, says_the_same, write_message
 from adapters.discord.target import Target, target
 from adapters.discord.threads import EXISTS, MOST_BESIDE, NoThread, is_series, name_of
 from bot.chat import CannotPost, Post
@@ -90,7 +82,10 @@ class Ladder:
         """Show it; returns `channel/message`, and with a space before it each further one. Raises `CannotPost`."""
         async with self._locks.setdefault(post.key, asyncio.Lock()):
             try:
-                return await self._fitted(post, target(post.place))
+                to = target(post.place)
+                if to.log and not await self.rest.has_channel(to.guild, to.channel):  # it was typed by somebody
+                    raise CannotPost("the server has no such channel, or the bot may not see it", final=True)
+                return await self._fitted(post, to)
             except Unreachable as error:
                 raise CannotPost("Discord cannot be reached", retry_after=error.retry_after) from error
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import discord
 
 from adapters.discord.event import Event, Meant, Where
-from adapters.discord.inbound import is_restricted, meant_by
+from adapters.discord.inbound import is_restricted, meant_by, parent_of
 from adapters.discord.pictures import given_with, pictures_of, without_links
 from adapters.discord.words import HIDDEN_PICTURE, HIDDEN_WORDS, MESSAGE_GONE
 from bot.i18n import Text
@@ -67,6 +67,7 @@ def _event(message: discord.Message, me: discord.ClientUser, answered: discord.M
         where=Where(
             application=str(me.id),
             channel=str(message.channel.id),
+            parent=parent_of(message.channel),
             guild=str(guild.id) if guild else "",
             user=str(author.id),
             reply_to=str(message.id),

@@ -10,9 +10,9 @@ import discord
 
 from adapters.discord.event import File
 
-LINK = re.compile(
-    r"<?(https?://[^\s<>]+?\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif)(?:\?[^\s<>]*)?)>?(?=\s|$)", re.IGNORECASE
-)
+# Two looks at each link, and no way back in either: one look at both took seconds over hostile words.
+LINK = re.compile(r"<?(https?://[^\s<>]++)>?(?=\s|$)", re.IGNORECASE)
+_OF_PICTURE = re.compile(r"\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif)(?:\?|$)", re.IGNORECASE)
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 Holder = discord.Message | discord.MessageSnapshot
@@ -41,6 +41,7 @@ def file_of(attachment: discord.Attachment) -> File:
         url=attachment.url,
         size=attachment.size,
         fleeting=attachment.ephemeral,
+        spoiler=attachment.is_spoiler(),
     )
 
 
@@ -51,12 +52,12 @@ def is_picture(attachment: discord.Attachment) -> bool:
 
 
 def linked(words: str) -> tuple[File, ...]:
-    return tuple(_linked(match[1]) for match in LINK.finditer(words))
+    return tuple(_linked(match[1]) for match in LINK.finditer(words) if _shows(match[1]))
 
 
 def without_links(words: str) -> str:
     """Somebody's words without the links that are pictures."""
-    return LINK.sub("", words).strip()
+    return LINK.sub(lambda match: "" if _shows(match[1]) else match[0], words).strip()
 
 
 def _found(message: Holder) -> Iterator[tuple[str, File]]:
@@ -65,33 +66,50 @@ def _found(message: Holder) -> Iterator[tuple[str, File]]:
         yield _address(file.url), file
     for embed in message.embeds:
         for media in (embed.image, embed.thumbnail):
-            if media.url:
+            if media.url and _leads_somewhere(media.proxy_url or media.url):
                 # Discord's own copy is there even if the page has changed since, and no stranger is asked for it.
                 yield _address(media.url), _linked(media.proxy_url or media.url)
-    for url in _shown_by(message.components):
-        yield _address(url), _linked(url)
+    for url, spoiler in _shown_by(message.components):
+        if _leads_somewhere(url):
+            yield _address(url), _linked(url, spoiler=spoiler)
     for snapshot in message.message_snapshots if isinstance(message, discord.Message) else ():
         yield from _found(snapshot)
 
 
-def _shown_by(components: Iterable[Any]) -> Iterator[str]:
-    """The pictures of galleries and thumbnails, however deep: a message of this kind shows no attachments."""
+def _shown_by(components: Iterable[Any]) -> Iterator[tuple[str, bool]]:
+    """The pictures of galleries and thumbnails, however deep, and whether each is hidden.
+
+    A message of this kind shows no attachments.
+    """
     for one in components:
         if isinstance(one, discord.MediaGalleryComponent):
-            yield from (item.media.url for item in one.items)
+            yield from ((item.media.url, item.spoiler) for item in one.items)
         if isinstance(one, discord.ThumbnailComponent):
-            yield one.media.url
+            yield one.media.url, one.spoiler
         if isinstance(one, discord.SectionComponent):
             yield from _shown_by([one.accessory])
         yield from _shown_by(getattr(one, "children", ()))
 
 
-def _linked(url: str) -> File:
+def _shows(url: str) -> bool:
+    return bool(_OF_PICTURE.search(url)) and _leads_somewhere(url)
+
+
+def _leads_somewhere(url: str) -> bool:
+    """Whether it can be taken apart; `https://[x/a.png` cannot, and nothing is to be had from there."""
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
+
+
+def _linked(url: str, *, spoiler: bool = False) -> File:
     name = PurePosixPath(urlsplit(url).path).name[-100:] or "picture"
-    return File(id="", name=name, url=url)
+    return File(id="", name=name, url=url, spoiler=spoiler)
 
 
 def _address(url: str) -> str:
     """Discord signs each link anew, and has two hosts for each file; its path is the file."""
-    parts = urlsplit(url)
-    return parts.path if parts.hostname in FILE_HOSTS else url
+    parts = urlsplit(url) if _leads_somewhere(url) else None
+    return parts.path if parts and parts.hostname in FILE_HOSTS else url

@@ -80,6 +80,19 @@ class Rest:
         known = self._client.get_guild(int(guild)) if guild else None
         return known.filesize_limit if known else 0
 
+    async def has_channel(self, guild: str, channel: str) -> bool:
+        """Whether a channel or thread belongs to this server; False where the bot may not see it."""
+        if not (guild and channel.isdecimal()):
+            return False
+        known = self._client.get_guild(int(guild))
+        if known and known.get_channel_or_thread(int(channel)):
+            return True
+        try:
+            found = _message(await self._as_bot(Route("GET", "/channels/{channel_id}", channel_id=channel)))
+        except Refused:
+            return False
+        return found.get("guild_id") == guild
+
     async def edit_by_token(self, token: Token, message: str, body: Json, files: Sequence[Upload] = ()) -> Json:
         """message: an id, or "@original" for the answer to the interaction itself."""
         return _message(await self._by_token("PATCH", token, f"/messages/{message}", body, files))

@@ -71,7 +71,7 @@ def target(place: Place) -> Target:
     """`room` names the channel where the core itself chose one; everything else holds for the channel of the asking."""
     data: Mapping[str, Any] = place.data
     asked_in = str(data.get("channel", ""))
-    if place.room and place.room != asked_in:
+    if place.room and place.room not in (asked_in, data.get("parent")):
         return Target(channel=place.room, guild=str(data.get("guild", "")), spoiler=bool(data.get("spoiler")), log=True)
     known = {name: data[name] for name in Target.__dataclass_fields__ if name in data}
     return Target(**{**known, "channel": asked_in})

@@ -311,6 +311,32 @@ async def test_an_admin_may_look_at_what_is_private(running: Core) -> None:
     assert (await running.answer(press=f"show:{first.id}:0", by="root", admin=True)).pictures
 
 
+async def of_another_space(core: Core, line: str, *, name: str) -> Reply:
+    asked = core.invocation(line, by=name, admin=True)
+    await core.dispatcher.accept(replace(asked, actor=replace(asked.actor, space=f"{name}s own")), {})
+    reply = await core.dispatcher.outcome(asked.id)
+    assert isinstance(reply, Reply)
+    return reply
+
+
+@pytest.mark.parametrize("line", ["/show --id {id}", "/delete --id {id}"])
+async def test_an_admin_of_another_space_is_nobody_here(running: Core, line: str) -> None:
+    """Anybody may make a server of their own and be its admin."""
+    first = await made(running, "/imagine canary-words --private")
+    reply = await of_another_space(running, line.replace("{id}", first.id), name="eve")
+
+    assert (reply.tone, reply.pictures) == (Tone.REFUSAL, ())
+    assert "canary" not in str(reply)
+    assert not (await running.load(first.id)).deleted
+
+
+async def test_an_admin_whom_the_operator_lists_is_one_everywhere(running: Core) -> None:
+    first = await made(running, "/imagine a fox --private")
+    running.dispatcher.admins = ["fake/root"]
+
+    assert (await of_another_space(running, f"/show --id {first.id}", name="root")).pictures
+
+
 @pytest.mark.parametrize("command", ["again", "vary", "edit", "upscale", "details", "show"])
 async def test_what_was_deleted_is_gone_for_every_button(running: Core, command: str) -> None:
     first = await made(running)

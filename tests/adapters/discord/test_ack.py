@@ -18,6 +18,7 @@ from tests.simulators.discord.wire import Code
 
 CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"
 FOX = Upload("fox.png", painted("fox"))
+CAT = Upload("cat.png", painted("cat"))
 
 
 @pytest.fixture
@@ -155,6 +156,22 @@ async def test_an_upload_is_fetched_at_once_and_kept_until_it_is_dealt_with(
 
     assert slow.pictures == [FOX.data]
     assert [*uploads.iterdir()] == []
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["it was not noted", "it came twice"])
+async def test_an_upload_of_what_is_not_taken_up_is_not_kept(
+    fake: FakeDiscord, door: FakeDoor, tmp_path: Path, twice: bool
+) -> None:
+    uploads = tmp_path / "uploads"
+    async with connected(fake, door, tmp_path):
+        door.problem = None if twice else RuntimeError("the database is gone")
+        asked = await fake.person("bob").slash("edit", prompt="make it night", image1=FOX)
+        await asked.answered()
+        if twice:
+            fake.gateway.connected[0].tell("INTERACTION_CREATE", asked.payload)
+            await fake.until(lambda: len(fake.asked_for("POST", CALLBACK)) == 2)
+            await (await fake.person("bob").slash("edit", prompt="another", image1=CAT)).answered()
+        await fake.until(lambda: not [*uploads.iterdir()], what="the end of the uploads")
 
 
 async def test_an_upload_is_still_there_for_the_next_process(

@@ -14,7 +14,9 @@ import pytest
 from adapters.discord import inbound
 from adapters.discord.event import Event, File
 from adapters.discord.messages import Heard, answers, heard
+from adapters.discord.pictures import linked, without_links
 from adapters.discord.presses import Form, asks, pressed
+from adapters.discord.target import target
 from adapters.discord.words import HIDDEN_PICTURE, HIDDEN_WORDS
 from tests.adapters.discord.parsing import Parser
 from tests.adapters.discord.stage import drawing_table
@@ -160,7 +162,7 @@ def test_an_invocation_says_one_thing_and_has_an_id_of_its_own(name: str) -> Non
 
     assert invocation.id == f"discord:{sample(name)['data']['id']}"
     assert sum(map(bool, (invocation.command, invocation.press))) <= 1
-    assert invocation.place.room == event.where.channel != ""
+    assert invocation.place.room == (event.where.parent or event.where.channel) != ""
     assert invocation.received.tzinfo is UTC
 
 
@@ -214,6 +216,45 @@ def test_a_picture_that_is_shown_twice_is_one() -> None:
     assert found is not None
     assert found.event.meant is not None
     assert [file.id for file in found.event.meant.files] == [answered["attachments"][0]["id"]]
+
+
+@pytest.mark.parametrize("address", ["https://[x/fox.png", "https://[x]/fox.png", "https://ex\u2100mple/fox.png"])
+def test_an_address_that_nobody_can_read_is_no_picture(address: str) -> None:
+    one = json.loads(json.dumps(sample("reply_to_a_picture")))
+    one["data"]["content"] += f" {address}"
+    one["data"]["referenced_message"]["content"] = address
+    one["data"]["referenced_message"]["embeds"] = [{"type": "image", "image": {"url": address, "proxy_url": address}}]
+    parser, message = parsed("reply_to_a_picture", one)
+    found = heard(message, parser.user, answers(message), reads_all=True)  # type: ignore[arg-type]
+
+    assert found is not None
+    assert (found.event.line, found.event.files) == (f"night {address}", ())
+    assert found.event.meant is not None
+    assert names(found.event.meant.files) == ["cat.png"]
+
+
+def test_links_are_told_apart_from_words() -> None:
+    words = "a (https://x.org/a.png) <https://x.org/b.JPG?key=1> https://x.org/page https://x.org/?f=c.webp <b> d.png"
+
+    assert names(linked(words)) == ["b.JPG", "picture"]
+    assert without_links(words) == "a (https://x.org/a.png)  https://x.org/page  <b> d.png"
+
+
+def test_hostile_words_are_read_as_quickly_as_others() -> None:
+    """It would take minutes to try every end of every link with every start, and nobody would be answered meanwhile."""
+    words = "http://.png?" * 1_500 + "<x"
+
+    assert (linked(words), without_links(words)) == ((), words)
+
+
+def test_what_holds_in_a_channel_holds_in_its_threads() -> None:
+    """The rules of a server name channels; the answer still goes into the thread."""
+    event = event_of("slash_in_a_thread")
+    there = target(event.place)
+
+    assert event.place.room == event.where.parent
+    assert (there.channel, there.log) == (event.where.channel, False)
+    assert event.where.parent not in ("", event.where.channel)
 
 
 def test_who_is_typing_is_known_without_what_they_typed() -> None:

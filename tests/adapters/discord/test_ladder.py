@@ -295,6 +295,18 @@ async def test_a_log_goes_into_its_own_channel_and_to_nobody_directly(fake: Fake
     assert bob.direct.messages == []
 
 
+async def test_a_log_never_goes_into_another_servers_channel(fake: FakeDiscord, desk: Desk) -> None:
+    """An admin may type any id; the bot stands on many servers, and may write on most of them."""
+    _, place = await desk.asked(fake.person("bob"))
+    theirs = fake.new_channel(fake.new_guild("theirs", fake.new_user("owner")), "general")
+    for room in (theirs.id, "general"):
+        with pytest.raises(CannotPost, match="no such channel") as refused:
+            await desk.post(replace(place, room=room), reply("bob drew"), key="k3f9w2ab:log")
+
+        assert refused.value.final
+    assert theirs.messages == []
+
+
 async def test_a_public_answer_to_a_press_that_changes_its_own_message_is_one_more(
     fake: FakeDiscord, desk: Desk
 ) -> None:

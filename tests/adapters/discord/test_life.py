@@ -1,15 +1,17 @@
 """The adapter's own life: coming up, going down, and what happens when Discord or its portal does not play along."""
 
 import asyncio
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import TCPConnector
+from aiohttp import ClientHttpProxyError, ClientSession, TCPConnector
 
 from adapters.discord.callbacks import Callbacks, First
 from adapters.discord.invalid import ENOUGH, WINDOW, InvalidRequests
+from adapters.discord.proxy import through
 from bot.chat import CannotPost, Place, Post, Reply
 from bot.errors import CannotStart
 from bot.i18n import text
@@ -27,6 +29,10 @@ pytestmark = pytest.mark.slow
 ME = "/users/@me"
 CONTENT = 1 << 15
 FOX = Upload("fox.png", painted("fox"))
+
+
+# aiohttp 4 will want headers instead, which discord.py cannot hand on.
+proxy_auth = pytest.mark.filterwarnings("ignore:The 'proxy_auth' parameter:DeprecationWarning")
 
 
 @pytest.fixture
@@ -168,15 +174,39 @@ async def test_a_process_may_have_a_part_of_the_shards(fake: FakeDiscord, door: 
     assert [one["shard"] for one in fake.gateway.identified] == [[own % 3, 3]]
 
 
+@proxy_auth
 async def test_everything_to_discord_goes_through_the_proxy(fake: FakeDiscord, door: FakeDoor, tmp_path: Path) -> None:
     def direct() -> TCPConnector:
         return TCPConnector(ssl=fake.authority.for_client())
 
-    async with connected(fake, door, tmp_path, connector=direct, proxy=fake.proxy.url):
+    with_password = fake.proxy.url.replace("//", "//bob:opensesame@")
+    async with connected(fake, door, tmp_path, connector=direct, proxy=with_password):
         await (await fake.person("bob").slash("edit", prompt="make it night", image1=FOX)).answered()
 
     assert {"discord.com", "gateway.discord.gg", "cdn.discordapp.com"} == set(fake.proxy.led)
     assert (fake.proxy.refused, door.pictures) == ([], [FOX.data])
+
+
+@proxy_auth
+async def test_the_password_of_the_proxy_is_sent_and_stands_in_no_error() -> None:
+    """Errors are logged with all that they say."""
+    heads: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        way = through(f"http://bob:opensesame@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with ClientSession() as session:
+            with pytest.raises(ClientHttpProxyError) as refused:
+                await session.get("https://discord.com/api/v10/gateway", **way)
+
+    assert b"Basic " + b64encode(b"bob:opensesame") in heads[0]
+    assert "407" in str(refused.value)
+    assert "opensesame" not in str(refused.value)
 
 
 async def test_the_presence_shows_the_model_or_the_line(

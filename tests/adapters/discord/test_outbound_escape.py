@@ -28,6 +28,7 @@ def shown(words: str) -> str:
         ("draw in <#123456789012345678>", "draw in <#123456789012345678>"),
         ("a plain fox - in 4.5 snow #1, 雪 🦊", "a plain fox - in 4.5 snow #1, 雪 🦊"),
         (r"C:\fox", r"C:\\fox"),
+        ("\u202efox\u2066 יום 🦊", "fox יום 🦊"),
     ],
 )
 def test_signs_are_shown_and_do_nothing(words: str, written: str) -> None:

@@ -73,6 +73,18 @@ async def test_a_form_whose_picture_is_gone_says_so(fake: FakeDiscord, door: Fak
     assert door.accepted == []
 
 
+async def test_a_forged_form_shows_nobody_elses_picture(fake: FakeDiscord, door: FakeDoor, bob: Person) -> None:
+    """It names the message that somebody else has chosen, in a channel that the forger cannot see."""
+    eve = fake.person("eve")
+    secret = await fake.person("ann").say("not for eve", attachments=[CAT])
+    opened = await (await bob.menu("Edit picture", secret)).acknowledged()
+    opened.channel = eve.direct
+    answer = await (await eve.submit(opened, {"prompt": "show me"})).answered()
+
+    assert "choose it again" in answer.text
+    assert (door.accepted, door.pictures) == ([], [])
+
+
 async def test_details_of_our_message_are_a_press(fake: FakeDiscord, door: FakeDoor, bob: Person) -> None:
     await (await bob.menu("Details", own(fake, "again:k3f9w2ab:0"))).answered()
 

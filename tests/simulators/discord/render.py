@@ -254,6 +254,7 @@ def _component(component: Json, message: Message, cdn: Cdn) -> Json:
 
 
 _DEFAULTS: dict[int, Json] = {
+    3: {"min_values": 1, "max_values": 1},
     11: {"description": None, "spoiler": False},
     13: {"spoiler": False, "name": None, "size": None},
     14: {"divider": True, "spacing": 1},
