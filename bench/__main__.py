@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import books, memory, paid, peers, posting, start
+from bench import acks, books, memory, paid, peers, posting, start
 from bench.options import Options
 from bench.report import Report, machine
 
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[Options], Report]] = {
     "B3": posting.run,
     "B4": memory.run,
     "B5": books.run,
+    "B7": acks.run,
     "B8": start.run,
 }
 

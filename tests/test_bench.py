@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench import books, memory, paid, peers, posting, start
+from bench import acks, books, memory, paid, peers, posting, start
 from bench.__main__ import BENCHMARKS, main
 from bench.fresh import RunFailed, alternating, environment, fresh, median, served
 from bench.options import Options
@@ -252,6 +252,22 @@ def test_a_run_that_lost_something_has_measured_nothing(monkeypatch: pytest.Monk
 
     with pytest.raises(RuntimeError, match="19 of 20 settled"):
         books.run(QUICK)
+
+
+@pytest.mark.slow
+def test_everybody_who_asks_at_once_is_answered_in_time_on_both_sides() -> None:
+    report = acks.run(QUICK)
+
+    assert sides(report) == {acks.OURS, acks.BARE}
+    assert all(target.met for target in report.targets)
+    assert all(row["pictures fitted"] > 0 for row in report.rows)
+
+
+def test_commands_that_were_answered_too_late_miss_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = dict.fromkeys(("p50", "p99", "max", "answered", "lag_p99", "lag_max", "cpu", "fitted"), 1.0)
+    monkeypatch.setattr(acks, "fresh", lambda *_, **__: {**figures, "late": 1})
+
+    assert [target.met for target in acks.run(QUICK).targets] == [False]
 
 
 @pytest.mark.slow
