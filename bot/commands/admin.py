@@ -62,6 +62,8 @@ class Admin:
 
     async def _change(self, request: Rule, asking: Asking) -> Change | None:
         """What is to become of the rules; None where they are only looked at. Raises `UsageError`."""
+        if request.channel:
+            _check_id(request.channel, asking.invocation.place.room)
         match request.rule:
             case "channels" if request.value or request.channel:
                 return _rooms(request.value, request.channel or asking.invocation.place.room)
@@ -96,6 +98,7 @@ class Admin:
             return lambda rules: replace(
                 rules, blocked={id: name for id, name in rules.blocked.items() if user not in (id, name)}
             )
+        _check_id(user, asking.invocation.actor.user)
         name = await self.spaces.database.read(name_of, asking.invocation.actor.adapter, user) or user
         return lambda rules: replace(rules, blocked={**rules.blocked, user: name})
 
@@ -117,6 +120,17 @@ def commands(admin: Admin) -> tuple[Command, ...]:
             private=True,
         ),
     )
+
+
+def _check_id(value: str, like: str) -> None:
+    """Where a platform's ids are numbers, a name that somebody only typed means nobody, and nothing."""
+    if like.isdecimal() and not value.isdecimal():
+        raise UsageError(
+            text(
+                "“{value}” is only a name to me. Choose it from what is offered, or give its id.",
+                value=shortened(value),
+            )
+        )
 
 
 def _rooms(value: str, room: str) -> Change:
@@ -167,13 +181,20 @@ _LABELS = {
 
 def _audited(change: Audited) -> Text:
     rule = change.what.removeprefix("space ")
+    before, after = change.before, change.after
+    if isinstance(before, Mapping) and isinstance(after, Mapping):  # a long list, of which one name came or went
+        before, after = _without(before, after), _without(after, before)
     return text(
         "{name}: {what}, from {before} to {after}",
         name=change.name,
         what=_LABELS.get(rule, change.what),
-        before=_shown(rule, change.before),
-        after=_shown(rule, change.after),
+        before=_shown(rule, before),
+        after=_shown(rule, after),
     )
+
+
+def _without(names: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    return {id: name for id, name in names.items() if id not in others}
 
 
 def _shown(rule: str, value: object) -> Text:

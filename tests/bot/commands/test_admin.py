@@ -175,3 +175,23 @@ def test_people_and_channels_are_options_of_their_own_kind(core: Core) -> None:
 
     kinds = {each.name: each.kind for each in command.options}
     assert (kinds["member"], kinds["channel"]) == (Kind.PERSON, Kind.ROOM)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [("/admin space block @eve", "eve"), ("/admin space channels add #general", "general")],
+)
+async def test_a_name_that_was_only_typed_is_nobody_where_ids_are_numbers(running: Core, line: str, name: str) -> None:
+    reply = await told(running, line, by="42")
+
+    assert reply.tone is Tone.REFUSAL
+    assert f"“{name}” is only a name to me" in str(reply.text)
+    assert running.spaces.of(SPACE) == NO_RULES
+
+
+async def test_the_audit_of_a_long_list_says_who_came_and_who_went(running: Core) -> None:
+    await rules(running, "/admin space block 1", "/admin space block 2", "/admin space unblock 1")
+    newest, before, _ = [str(words) for _, words in (await told(running, "/admin audit")).rows]
+
+    assert newest.endswith("from 1 to nobody")
+    assert before.endswith("from nobody to 2")
