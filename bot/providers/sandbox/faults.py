@@ -45,7 +45,7 @@ class Faults:
     refuse_reference: bool = False
     refuse_result: bool = False
     slow: bool = False
-    slow_seconds: float = 10.0
+    slow_seconds: float = 5.0
     silent: bool = False
     cut_request: bool = False
     cut_answer: bool = False
