@@ -11,6 +11,15 @@ import structlog
 from bot.storage.database import Database
 from bot.storage.schema import migrate
 
+# Fixtures behind which a simulated vendor or platform listens on a socket.
+SIMULATED = {"bench", "desk", "fake", "gateway", "hooked", "sim", "workbench"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SIMULATED & set(getattr(item, "fixturenames", ())):
+            item.add_marker("wire")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _plain_logs() -> None:

@@ -28,6 +28,8 @@ from tests.bot.media.pictures import (
 )
 from tests.bot.media.profile import swapping_profile
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parent / "samples"
 
 

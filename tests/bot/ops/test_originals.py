@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from yarl import URL
 
 from bot.app import App, running
 from bot.ops.sending import Asked
 from bot.settings import Settings
+
+pytestmark = pytest.mark.slow
 
 PUBLIC = "https://bot.example/page"
 LINK = re.compile(r"https://[^\s,]+")
