@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
-from bot.i18n import Text
+from bot.i18n import Money, Text, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +147,30 @@ class AccountLine:
     @property
     def left(self) -> int | None:
         return None if self.limit is None else max(0, self.limit - self.used - self.held)
+
+    @property
+    def unit_name(self) -> Text:
+        return text("Money") if self.unit == "usd" else text("Pictures")
+
+    @property
+    def left_in_words(self) -> Text:
+        if self.limit is None:
+            return {"day": text("No limit today"), "month": text("No limit this month")}.get(
+                self.window, text("No limit")
+            )
+        values = {"left": self._amount(self.left or 0), "limit": self._amount(self.limit)}
+        match self.window:
+            case "day":
+                return text("{left} of {limit} left today", **values)
+            case "week":
+                return text("{left} of {limit} left this week", **values)
+            case "month":
+                return text("{left} of {limit} left this month", **values)
+            case _:
+                return text("{left} of {limit} left", **values)
+
+    def _amount(self, value: int) -> object:
+        return Money(value) if self.unit == "usd" else f"{value:,}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,8 +111,8 @@ def _row(label: Text, value: Text, language: str) -> str:
 def _account_lines(lines: Sequence[AccountLine], language: str) -> list[str]:
     drawn = []
     for line in accounts.worth_showing(lines):
-        name = f"**{said(line.name, language)} · {say(accounts.unit_name(line), language)}**"
-        parts = [accounts.bar(line), say(accounts.left(line), language)]
+        name = f"**{said(line.name, language)} · {say(line.unit_name, language)}**"
+        parts = [accounts.bar(line), say(line.left_in_words, language)]
         if line.resets is not None and line.limit is not None:
             parts.append(said(text("starts anew {when}", when=line.resets), language, ago=True))
         drawn += [name, " · ".join(filter(None, parts))]

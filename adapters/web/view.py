@@ -16,7 +16,7 @@ from adapters.web.messages import Message, Quote
 from adapters.web.people import Persona
 from adapters.web.rooms import SHARED
 from adapters.web.shape import shape
-from adapters.web.words import FAULTS, alternative, left_in_words, page_words, unit_name
+from adapters.web.words import FAULTS, alternative, page_words
 from bot.chat import AccountLine, Tone
 from bot.i18n import LANGUAGES, Link, Text, say
 
@@ -71,11 +71,9 @@ def _environment() -> jinja2.Environment:
         faults=FAULTS,
         shape=shape,
         alternative=alternative,
-        left_in_words=left_in_words,
         worth_showing=worth_showing,
         are_sentences=are_sentences,
         unbroken=unbroken,
-        unit_name=unit_name,
         icon_of=icon_of,
         excerpt=excerpt,
         split_command=split_command,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from string import Formatter
 
-from bot.chat import AccountLine, Picture
-from bot.i18n import Money, Text, say, text
+from bot.chat import Picture
+from bot.i18n import Text, say, text
 
 WELCOME = text(
     "Hello! I draw and change pictures. Say what you would like to see, type / for the commands, "
@@ -129,33 +129,6 @@ def script_words(language: str) -> dict[str, str]:
 def _pattern(words: Text, language: str) -> str:
     places = [name for _, name, _, _ in Formatter().parse(words.message) if name]
     return say(Text(words.message, {name: f"{{{name}}}" for name in places}), language)
-
-
-def left_in_words(account: AccountLine) -> Text:
-    """An account as the meter says it."""
-    if account.limit is None:
-        return {
-            "day": text("No limit today"),
-            "month": text("No limit this month"),
-        }.get(account.window, text("No limit"))
-    values = {"left": _amount(account.unit, account.left or 0), "limit": _amount(account.unit, account.limit)}
-    match account.window:
-        case "day":
-            return text("{left} of {limit} left today", **values)
-        case "week":
-            return text("{left} of {limit} left this week", **values)
-        case "month":
-            return text("{left} of {limit} left this month", **values)
-        case _:
-            return text("{left} of {limit} left", **values)
-
-
-def unit_name(unit: str) -> Text:
-    return text("Money") if unit == "usd" else text("Pictures")
-
-
-def _amount(unit: str, value: int) -> object:
-    return Money(value) if unit == "usd" else f"{value:,}"
 
 
 def alternative(picture: Picture, number: int, count: int) -> Text:
