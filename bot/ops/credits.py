@@ -2,35 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 import structlog
 
 from bot.clock import micros
 from bot.generation import health
 from bot.generation.health import Resting
+from bot.ops.rounds import Rounds
 from bot.providers.base import Probed, Provider
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
 
-EVERY = 30.0
 ASK_EVERY = timedelta(minutes=15)
 PATIENCE = 15.0
 OPERATORS = "misconfigured"  # the kind of an error that only the operator can cure; an empty account is one
 
 
 @dataclass(kw_only=True)
-class Credits:
+class Credits(Rounds):
     """Use as an asynchronous context manager. counting: the providers that count in credits; asking them is free.
 
     low: below so many a warning is logged. left: what each had when it was asked last.
     now: the machine's own time, as a provider's rest is.
     """
+
+    every = 30.0
 
     database: Database
     counting: Mapping[str, Provider]
@@ -40,23 +40,6 @@ class Credits:
     _ask_at: datetime = field(default=datetime.min.replace(tzinfo=UTC))
     _failures: dict[str, int] = field(default_factory=dict)
     _rests: dict[str, int] = field(default_factory=dict)
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._rounds())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _rounds(self) -> None:
-        while True:
-            try:
-                await self.round()
-            except Exception:  # a door: the next round tries again
-                log.exception("a round of the look at the providers failed")
-            await asyncio.sleep(EVERY)
 
     async def round(self) -> None:
         now = self.now()

@@ -1,12 +1,10 @@
 """What has to be done by the clock: questions expire, unknown money is decided, old pictures go."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, Self
+from typing import Protocol
 
 import structlog
 
@@ -18,12 +16,12 @@ from bot.generation.settling import resolve_unknown
 from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.media.retention import Kept, superfluous
 from bot.media.store import Blob
+from bot.ops.rounds import Rounds
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
 
-EVERY = 60.0
 CLEAN_EVERY = timedelta(hours=1)
 QUESTION_LIVES = timedelta(minutes=10)
 
@@ -35,8 +33,10 @@ class Blobs(Protocol):
 
 
 @dataclass(kw_only=True)
-class Janitor:
+class Janitor(Rounds):
     """Use as an asynchronous context manager. changed: told generations of which there is something new to show."""
+
+    every = 60.0
 
     database: Database
     blobs: Blobs
@@ -47,23 +47,6 @@ class Janitor:
     days: int
     total: int
     _clean_at: datetime = field(default=datetime.min.replace(tzinfo=UTC))
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._rounds())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _rounds(self) -> None:
-        while True:
-            try:
-                await self.round()
-            except Exception:  # a door: the next round tries again
-                log.exception("a round of the janitor failed")
-            await asyncio.sleep(EVERY)
 
     async def round(self) -> None:
         now = self.clock()

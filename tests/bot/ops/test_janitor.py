@@ -146,7 +146,7 @@ async def test_events_are_forgotten_only_when_they_are_done_and_old(core: Core) 
 
 
 async def test_a_round_that_fails_is_not_the_last(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.ops.janitor.EVERY", 0.001)
+    monkeypatch.setattr("bot.ops.janitor.Janitor.every", 0.001)
     rounds: list[str] = []
     again = asyncio.Event()
 
