@@ -206,12 +206,13 @@ class _Builder:
             port=web.port,
             token=ownership.token,
             actions={"send": app.sending.on_behalf},
-            ready=self.views.problems,
+            ready=self._problems,
             read=self.blobs.read,
             scrape=Metrics(
                 database=self.database, providers=tuple(self.opened.providers), credits=self.credits.left
             ).scrape,
             receive=self.opened.receive,
+            hooks={platform.name: platform.hook for platform in self.connected if platform.hook},
             next_free=next_free,
         )
         if self.originals:
@@ -371,6 +372,11 @@ class _Builder:
     def _credits(self) -> Credits:
         low = self.settings.apiframe.low_credits
         return Credits(database=self.database, counting=self.opened.counting, low=low)
+
+    async def _problems(self) -> list[str]:
+        """Why watchers should look after it: of the bot itself and of each platform."""
+        troubles = {platform.name: platform.trouble() for platform in self.connected}
+        return await self.views.problems() + [f"{name}: {trouble}" for name, trouble in troubles.items() if trouble]
 
     def stop_accepting(self) -> None:
         """From here on everything only ends: requests are refused, and what waits stays in the line."""

@@ -4,7 +4,7 @@ An adapter turns what its platform sends into an `Invocation`, hands it to the `
 Nothing here does I/O except what an adapter hangs into `Attachment.read`.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,12 +57,15 @@ class Quoted:
     """The message that was replied to: one of our own postings (by the platform's message id), or foreign pictures.
 
     generation, index: which picture of ours is meant, where the asking says so by itself.
+    look: finds the attachments of a message that is not ours, where the platform did not send them along; raises
+    `BotError` where it cannot be looked at.
     """
 
     message_id: str = ""
     attachments: tuple[Attachment, ...] = ()
     generation: str = ""
     index: int | None = None
+    look: Callable[[], Awaitable[tuple[Attachment, ...]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,21 +204,29 @@ class Post:
     """A Reply on its way to a Place. The key is stable over retries, and names the same message for ever.
 
     message: what the platform called the message, or messages, that already stand under this key, if that is known.
+    tried: since when nobody knows whether a new message stands, because its answer was lost or the process died.
     """
 
     key: str
     place: Place
     reply: Reply
     message: str = ""
+    tried: datetime | None = None
 
 
 class CannotPost(Exception):
-    """The platform refused this post; `final` says that trying again cannot help (it is then kept for `/show`)."""
+    """The platform refused this post; `final` says that trying again cannot help (it is then kept for `/show`).
 
-    def __init__(self, reason: str, *, final: bool = False, retry_after: float | None = None) -> None:
+    unknown: it may stand all the same, since the platform's answer is lost.
+    """
+
+    def __init__(
+        self, reason: str, *, final: bool = False, retry_after: float | None = None, unknown: bool = False
+    ) -> None:
         super().__init__(reason)
         self.final = final
         self.retry_after = retry_after
+        self.unknown = unknown
 
 
 class Adapter(Protocol):
@@ -238,8 +249,17 @@ class Adapter(Protocol):
         ...
 
 
+Hook = Callable[[Mapping[str, str], bytes], Awaitable[tuple[int, Mapping[str, Any]]]]
+"""Takes a platform's call, its headers and body, and returns the status and JSON of the answer."""
+
+
 class Connected(Adapter, Protocol):
-    """An adapter that keeps a connection of its own. Once it is entered it can post; leaving it, it no longer can."""
+    """An adapter that keeps a connection of its own. Once it is entered it can post; leaving it, it no longer can.
+
+    hook: takes what the platform sends to the bot's own address, if it is to do so.
+    """
+
+    hook: Hook | None
 
     async def __aenter__(self) -> Self:
         """Raises `CannotStart` where trying again cannot help; a platform that is not to be reached is tried again."""
@@ -249,4 +269,8 @@ class Connected(Adapter, Protocol):
 
     def listening(self) -> AbstractAsyncContextManager[object]:
         """While this is entered events come in; leaving it finishes what is just being taken up."""
+        ...
+
+    def trouble(self) -> str:
+        """What keeps it from hearing until somebody mends it, in words for the operator; "" where all is well."""
         ...

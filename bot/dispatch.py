@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, repeat
@@ -32,6 +32,8 @@ from bot.storage.connection import Row
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
+
+Complete = Callable[[Invocation], Awaitable[Invocation]]
 
 # Seconds after which an answer that could not be stored is stored again; the last one for ever.
 SHOW_AGAIN = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -78,16 +80,18 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def accept(self, invocation: Invocation, raw: Mapping[str, Any]) -> bool:
+    async def accept(self, invocation: Invocation, raw: Mapping[str, Any], complete: Complete | None = None) -> bool:
         """Note the event durably, then answer it in the background. False if its id is known already.
 
         Once this returns the platform may be told that the event has arrived.
+        complete: puts in what has to be asked for first, as a person's name; it may take its time, and never raises
+        but `BotError`.
         """
         new = await self.database.transaction(
             inbox.receive, invocation.id, invocation.actor.adapter, raw, micros(self.clock())
         )
         if new:
-            self.start(invocation)
+            self.start(invocation, complete)
         return new
 
     def check(self, invocation: Invocation) -> Reply | None:
@@ -112,22 +116,24 @@ class Dispatcher:
         """What this person may choose for an option, the usual first; from memory."""
         return self._reading.suggest(self._as_listed(actor), command, option)
 
-    def start(self, invocation: Invocation) -> None:
+    def start(self, invocation: Invocation, complete: Complete | None = None) -> None:
         """Answer an invocation whose event is noted."""
-        self._keep(invocation.id, self.dispatch(invocation))
+        self._keep(invocation.id, self.dispatch(invocation, complete))
 
     async def outcome(self, invocation: str) -> Answer:
         """Wait for what an invocation that was just accepted came to."""
         task = self._tasks.get(invocation)
         return await asyncio.shield(task) if task else None
 
-    async def dispatch(self, invocation: Invocation) -> Answer:
+    async def dispatch(self, invocation: Invocation, complete: Complete | None = None) -> Answer:
         """Answer it, and close its inbox row; never raises for what a person did."""
         with structlog.contextvars.bound_contextvars(request=invocation.id):
             invocation = self._known(invocation)
             language = self._reading.language_of(invocation.actor)
             asking: Asking | None = None
             try:
+                if complete is not None:
+                    invocation = self._known(await complete(invocation))
                 asking = await self._asking(invocation)
                 language = asking.language
                 answer = await self._answer(asking)
@@ -176,7 +182,10 @@ class Dispatcher:
         if found is None:
             found = await self.database.read(outbox.quoted, invocation.actor.adapter, quoted.message_id)
         loaded = await self.database.read(record.load, found) if found else None
-        return invocation, Quote(generation=loaded, index=quoted.index, attachments=quoted.attachments)
+        attachments = quoted.attachments
+        if loaded is None and quoted.look is not None:
+            attachments = await quoted.look()
+        return invocation, Quote(generation=loaded, index=quoted.index, attachments=attachments)
 
     async def _answer(self, asking: Asking) -> Answer:
         invocation = asking.invocation

@@ -61,6 +61,8 @@ def find(connection: Connection, actor: Actor, at: int) -> Person:
         user=actor.user,
     )
     space = space_of(actor)
+    if row and row["name"] == actor.user != actor.name:  # nobody could tell it before
+        connection.execute("UPDATE people SET name=:name WHERE id=:id", id=row["id"], name=actor.name)
     if row:
         return Person(
             id=row["id"], name=actor.name, settings=json.loads(row["settings"]), admin=actor.admin, space=space

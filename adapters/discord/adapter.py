@@ -51,6 +51,7 @@ class DiscordAdapter:
 
     name = NAME
     pace = 3.0
+    hook = None
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class DiscordAdapter:
             language=language,
         )
         self._client: Client | None = None
+        self._trouble = ""
         self._poster: Poster | None = None
         self._shown = ""
         self._stack = AsyncExitStack()
@@ -143,6 +145,10 @@ class DiscordAdapter:
             return None
         return event.invocation(self._files.attach)
 
+    def trouble(self) -> str:
+        heard = self._client is not None and self._client.is_ready()
+        return "" if heard else self._trouble
+
     async def _log_in(self) -> Client:
         """A client that can post; the intent that the developer portal does not allow is done without."""
         client = self._new_client(reads_all=self._message_content)
@@ -186,6 +192,7 @@ class DiscordAdapter:
                 await asyncio.gather(client.connect(), self._sync(client))
             except FOR_GOOD as problem:
                 log.error("Discord ended the connection for good", problem=str(problem))
+                self._trouble = f"Discord ended the connection: {problem}"
                 pause = LONGEST_PAUSE
             except NOT_NOW as problem:
                 log.warning("Discord is not to be reached", problem=type(problem).__name__)

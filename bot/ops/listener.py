@@ -16,6 +16,7 @@ from typing import Any, Self
 from aiohttp import BodyPartReader, web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from bot.chat import Hook
 from bot.errors import CannotStart
 from bot.media.spool import spool
 from bot.opening import HOOKS, Receive
@@ -31,6 +32,7 @@ class Listener:
 
     actions: what `POST /control/NAME` does with a JSON object and files. ready: problems that keep it from working.
     scrape: the metrics. receive: takes the calls of a provider, by its name; False where the signature is wrong.
+    hooks: takes those of a chat platform, likewise, and says what to answer.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Listener:
         read: Callable[[str], Any],
         scrape: Callable[[], Awaitable[bytes]],
         receive: Mapping[str, Receive],
+        hooks: Mapping[str, Hook],
         next_free: bool = False,
     ) -> None:
         self.host, self.port = host, port
@@ -60,6 +63,8 @@ class Listener:
         self.application.router.add_get("/metrics", self._metrics)
         for name in receive:
             self.application.router.add_post(HOOKS + name, partial(self._hook, name))
+        for name, hook in hooks.items():
+            self.application.router.add_post(HOOKS + name, partial(self._platform_hook, hook))
         self.application.router.add_post(CONTROL + "{action}", self._control)
         self.application.router.add_get(CONTROL + "blobs/{key}", self._blob)
 
@@ -105,6 +110,10 @@ class Listener:
     async def _hook(self, name: str, request: web.Request) -> web.Response:
         known = await self._receive[name](request.headers, await request.read())
         return web.Response(status=200 if known else 401)
+
+    async def _platform_hook(self, hook: Hook, request: web.Request) -> web.Response:
+        status, answer = await hook(request.headers, await request.read())
+        return web.json_response(answer, status=status)
 
     async def _control(self, request: web.Request) -> web.Response:
         self._check(request)

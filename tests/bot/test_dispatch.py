@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from bot.chat import Attachment, Button, CannotPost, Place, Quoted, Reply, Tone
+from bot.chat import Attachment, Button, CannotPost, Invocation, Place, Quoted, Reply, Tone
 from bot.command import Command, CommandTable
 from bot.commands.looking import Nothing
 from bot.dispatch import Dispatcher
@@ -154,6 +154,49 @@ async def test_a_reply_may_be_a_command_and_the_picture_is_its_first_reference(
 
     assert made_of_it.request.mode is mode
     assert made_of_it.parent == first.id
+
+
+async def test_a_message_that_is_not_ours_is_looked_at_for_pictures(running: Core) -> None:
+    looked: list[str] = []
+
+    async def look() -> tuple[Attachment, ...]:
+        looked.append("theirs")
+        return (attached(painted("theirs")),)
+
+    edited = await made(running, "make it night", quoted=Quoted(message_id="a person's", look=look))
+    ours = Quoted(message_id=message_of(running, edited.id), look=look)
+    again = await made(running, "make it day", quoted=ours)
+
+    assert len(edited.request.references) == 1
+    assert again.parent == edited.id
+    assert looked == ["theirs"]
+
+
+async def test_a_message_that_may_not_be_looked_at_is_a_refusal(running: Core) -> None:
+    async def look() -> tuple[Attachment, ...]:
+        raise PictureError(text("I may not see that message."))
+
+    reply = await running.answer("make it night", quoted=Quoted(message_id="a person's", look=look))
+
+    assert str(reply.text) == "I may not see that message."
+    assert reply.private
+
+
+async def test_who_asks_is_completed_after_the_event_is_noted(running: Core) -> None:
+    noted: list[list[str]] = []
+
+    async def complete(invocation: Invocation) -> Invocation:
+        noted.append(await open_rows(running))
+        return replace(invocation, actor=replace(invocation.actor, name="Ann Lee"))
+
+    asked = running.invocation("/imagine a red fox")
+    assert await running.dispatcher.accept(asked, {"event": asked.id}, complete)
+    answer = await running.dispatcher.outcome(asked.id)
+
+    assert isinstance(answer, Accepted)
+    assert noted == [[asked.id]]
+    names = await running.database.fetch("SELECT name FROM people")
+    assert "Ann Lee" in [row["name"] for row in names]
 
 
 async def test_in_a_reply_the_quoted_picture_stands_before_the_attached_ones(running: Core) -> None:

@@ -19,6 +19,14 @@ async def test_the_same_actor_is_the_same_person(database: Database) -> None:
     assert (again.name, again.space) == ("Bobby", "fake/other")
 
 
+async def test_a_name_that_could_not_be_told_at_first_is_put_in_later(database: Database) -> None:
+    await database.transaction(people.find, actor("u1", name="u1"), 1)
+    await database.transaction(people.find, actor("u1", name="Ann Lee"), 2)
+    await database.transaction(people.find, actor("u1", name="u1"), 3)
+
+    assert [row["name"] for row in await database.fetch("SELECT name FROM people")] == ["Ann Lee"]
+
+
 async def test_two_who_come_first_at_the_same_moment_are_one_person(database: Database) -> None:
     found = await asyncio.gather(*(database.transaction(people.find, actor(), 1) for _ in range(50)))
 

@@ -1,18 +1,19 @@
 """Chat platforms beside the page: what is set of them, when they are connected, and that none stops the others."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
+import aiohttp
 import pytest
 import structlog
 
 from bot.app import running
-from bot.chat import Actor, Invocation, Place, Post, Tone
+from bot.chat import Actor, Hook, Invocation, Place, Post, Tone
 from bot.errors import CannotStart
 from bot.generation import outbox
 from bot.settings import Settings, SettingsError, load
@@ -31,6 +32,11 @@ class Platform(FakeAdapter):
     problem: Exception | None = None
     given: dict[str, Any] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)
+    hook: Hook | None = None
+    told: str = ""
+
+    def trouble(self) -> str:
+        return self.told
 
     def connect(self, **given: Any) -> Self:
         self.given = given
@@ -129,6 +135,33 @@ async def test_a_platform_is_heard_while_the_bot_runs_and_can_be_answered_until_
     assert platform.happened[:2] == ["entered", "listening"]
     assert platform.happened[-2:] == ["deaf", "left"]
     assert "posted" in platform.happened
+
+
+async def test_what_a_platform_sends_by_itself_is_handed_to_it_and_its_answer_back(
+    platform: Platform, settings: Callable[..., Settings]
+) -> None:
+    async def hook(headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, Any]]:
+        return 202, {"signature": headers["X-Signature"], "body": body.decode()}
+
+    platform.hook = hook
+    async with running(settings()) as app, aiohttp.ClientSession() as http:
+        assert app.listener is not None
+        address = f"{app.listener.url}/hooks/discord"
+        async with http.post(address, data=b"called", headers={"x-signature": "s"}) as answer:
+            assert (answer.status, await answer.json()) == (202, {"signature": "s", "body": "called"})
+
+
+async def test_what_keeps_a_platform_from_hearing_is_told_to_watchers(
+    platform: Platform, settings: Callable[..., Settings]
+) -> None:
+    platform.told = "its secret is no longer good"
+    async with running(settings()) as app, aiohttp.ClientSession() as http:
+        assert app.listener is not None
+        async with http.get(f"{app.listener.url}/readyz") as answer:
+            problems = (await answer.json())["problems"]
+
+    assert answer.status == 503
+    assert "discord: its secret is no longer good" in problems
 
 
 async def test_what_is_accepted_last_is_still_posted(platform: Platform, settings: Callable[..., Settings]) -> None:

@@ -65,7 +65,7 @@ async def test_pauses_between_tries_grow(core: Core) -> None:
     done = await core.run()
     pauses = []
     for tries in range(6):
-        mine = await core.database.transaction(outbox.claim, f"{done.id}:0")
+        mine = await core.database.transaction(outbox.claim, f"{done.id}:0", 1)
         assert mine is not None
         assert mine.tries == tries
         before = micros(datetime.now(UTC))
@@ -79,7 +79,7 @@ async def test_pauses_between_tries_grow(core: Core) -> None:
 
 async def test_a_platform_that_says_when_is_obeyed(core: Core) -> None:
     done = await core.run()
-    mine = await core.database.transaction(outbox.claim, f"{done.id}:0")
+    mine = await core.database.transaction(outbox.claim, f"{done.id}:0", 1)
     assert mine is not None
     before = micros(datetime.now(UTC))
     await core.delivery._refused(mine, CannotPost("429", retry_after=42.0))
@@ -89,6 +89,30 @@ async def test_a_platform_that_says_when_is_obeyed(core: Core) -> None:
     async with core.delivery:
         pass
     assert core.adapter.calls == []
+
+
+async def test_a_post_tells_since_when_nobody_knows_whether_it_stands(core: Core) -> None:
+    core.adapter.problems.extend(
+        [CannotPost("503"), CannotPost("cut", unknown=True), CannotPost("429"), CannotPost("429")]
+    )
+    done = await core.run()
+    async with core.delivery:
+        await core.delivery.end_of(done.id)
+
+    tried = [post.tried for post in core.adapter.calls]
+    assert tried[:2] == [None, None]  # refused: it does not stand
+    assert tried[2] is not None
+    assert tried[2:] == [tried[2]] * 3  # the later refusals say nothing of the one whose answer was lost
+    assert (await posting(core, done.id))["tried_at"] == 0
+
+
+async def test_what_was_being_posted_when_the_process_died_may_stand(core: Core) -> None:
+    done = await core.run()
+    assert await core.database.transaction(outbox.claim, f"{done.id}:0", 1_000_000) is not None
+    async with core.delivery:
+        await core.delivery.end_of(done.id)
+
+    assert [post.tried for post in core.adapter.calls] == [datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)]
 
 
 async def test_a_final_refusal_keeps_it_for_later_and_does_not_try_again(core: Core) -> None:
@@ -224,7 +248,7 @@ async def test_the_place_in_the_line_is_corrected(core: Core) -> None:
 
 async def test_what_was_being_posted_when_the_process_ended_is_posted_under_the_same_key(core: Core) -> None:
     done = await core.run()
-    assert await core.database.transaction(outbox.claim, f"{done.id}:0") is not None
+    assert await core.database.transaction(outbox.claim, f"{done.id}:0", 1) is not None
     assert (await posting(core, done.id))["state"] == PostingState.POSTING
 
     again = Delivery(

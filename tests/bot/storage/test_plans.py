@@ -50,7 +50,7 @@ WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
     "step",
     [
         lambda connection: outbox.due(connection, NOW, ("web",)),
-        lambda connection: outbox.claim(connection, "g:0"),
+        lambda connection: outbox.claim(connection, "g:0", 1),
         lambda connection: outbox.standing(connection, "g"),
         lambda connection: outbox.quoted(connection, "web", "m"),
         lambda connection: outbox.kept(connection, "p"),
