@@ -18,7 +18,7 @@ from typing import Self
 import structlog
 
 from bot.chat import Adapter, CannotPost, Post, Reply
-from bot.clock import micros
+from bot.clock import micros, moment
 from bot.generation import outbox, queue
 from bot.generation.outbox import Posting
 from bot.generation.presenting import HELD_UP
@@ -173,7 +173,7 @@ class Delivery:
 
     async def _post_wanted(self, key: str) -> None:
         async with self._locks[key]:
-            posting = await self.database.transaction(outbox.claim, key)
+            posting = await self.database.transaction(outbox.claim, key, micros(datetime.now(UTC)))
             if posting is None:
                 return
             try:
@@ -199,10 +199,13 @@ class Delivery:
     async def _refused(self, posting: Posting, error: Exception) -> None:
         final = isinstance(error, CannotPost) and error.final
         told = error.retry_after if isinstance(error, CannotPost) else None
+        unknown = error.unknown if isinstance(error, CannotPost) else True  # whatever went wrong, it may have left
         grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2**posting.tries) * random.uniform(0.5, 1.0)
         later = micros(datetime.now(UTC)) + round((told or grown) * 1_000_000)
         log.warning("a post was refused", generation=posting.generation, problem=type(error).__name__, final=final)
-        await self.database.transaction(outbox.refused, posting, type(error).__name__, later, final=final)
+        await self.database.transaction(
+            outbox.refused, posting, type(error).__name__, later, final=final, unknown=unknown
+        )
         if self._waiting.get(posting.generation) and (reply := await self._ended(posting.generation)):
             self._finish(posting, reply)  # it is kept, so nobody need wait for it to be shown
 
@@ -283,4 +286,5 @@ class Delivery:
 
 
 def _post(posting: Posting, reply: Reply) -> Post:
-    return Post(key=posting.key, place=posting.place, reply=reply, message=posting.message)
+    tried = moment(posting.tried) if posting.tried else None
+    return Post(key=posting.key, place=posting.place, reply=reply, message=posting.message, tried=tried)

@@ -14,7 +14,10 @@ GIVE_UP_AFTER = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """wanted counts what there is to show; delivery writes down which count it has shown."""
+    """wanted counts what there is to show; delivery writes down which count it has shown.
+
+    tried: the moment, in micros, since which nobody knows whether its message stands; 0 where that is known.
+    """
 
     key: str
     generation: str
@@ -22,6 +25,7 @@ class Posting:
     wanted: int
     message: str
     tries: int
+    tried: int = 0
 
     @property
     def logs(self) -> bool:
@@ -62,16 +66,25 @@ def due(connection: Connection, now: int, adapters: Collection[str]) -> list[str
     return [row["key"] for row in rows if row["adapter"] in adapters]
 
 
-def claim(connection: Connection, key: str) -> Posting | None:
-    row = connection.row("UPDATE postings SET state='posting' WHERE key=:key AND state='to post' RETURNING *", key=key)
-    return _posting(row) if row else None
+def claim(connection: Connection, key: str, now: int) -> Posting | None:
+    """To post it now. Should the process die on the way, it is known since when its outcome is not."""
+    row = connection.row(
+        "UPDATE postings SET state='posting', tried_at=CASE WHEN tried_at=0 THEN :now ELSE tried_at END"
+        " WHERE key=:key AND state='to post' RETURNING *",
+        key=key,
+        now=now,
+    )
+    if row is None:
+        return None
+    posting = _posting(row)
+    return replace(posting, tried=0) if posting.tried == now else posting
 
 
 def posted(connection: Connection, posting: Posting, message: str) -> None:
     """It stands; if something newer came meanwhile it is to be posted again, into the same message."""
     _note_messages(connection, posting.key, posting.place.adapter, message)
     connection.execute(
-        "UPDATE postings SET shown=:shown, message=:message, tries=0, problem='',"
+        "UPDATE postings SET shown=:shown, message=:message, tries=0, tried_at=0, problem='',"
         " state=CASE WHEN wanted>:shown THEN 'to post' ELSE 'posted' END WHERE key=:key",
         shown=posting.wanted,
         message=message,
@@ -79,14 +92,22 @@ def posted(connection: Connection, posting: Posting, message: str) -> None:
     )
 
 
-def refused(connection: Connection, posting: Posting, problem: str, next_at: int, *, final: bool) -> None:
-    """The platform did not take it: later again, or kept for `/show` when that cannot help."""
+def refused(
+    connection: Connection, posting: Posting, problem: str, next_at: int, *, final: bool, unknown: bool
+) -> None:
+    """The platform did not take it: later again, or kept for `/show` when that cannot help.
+
+    unknown: it may have taken it all the same.
+    """
     state = "kept" if final or posting.tries + 1 >= GIVE_UP_AFTER else "to post"
     connection.execute(
-        "UPDATE postings SET state=:state, tries=tries+1, next_at=:next_at, problem=:problem WHERE key=:key",
+        "UPDATE postings SET state=:state, tries=tries+1, next_at=:next_at, problem=:problem,"
+        " tried_at=CASE WHEN :unknown THEN tried_at ELSE :tried END WHERE key=:key",
         state=state,
         next_at=next_at,
         problem=problem[:200],
+        unknown=unknown,
+        tried=posting.tried,
         key=posting.key,
     )
 
@@ -183,4 +204,5 @@ def _posting(row: Row) -> Posting:
         wanted=row["wanted"],
         message=row["message"],
         tries=row["tries"],
+        tried=row["tried_at"],
     )
