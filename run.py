@@ -49,7 +49,8 @@ def main(arguments):
     word, rest = arguments[0], arguments[1:]
     if word == "test":
         os.chdir(TREE)
-        return become("-m", "pytest", *(rest or ["--cov"]))  # the coverage of a few picked tests says nothing
+        # All of them: on every core, a file's tests together; the coverage of a few picked ones would say nothing.
+        return become("-m", "pytest", *(rest or ["--cov", "--numprocesses=auto", "--dist=loadfile"]))
     if word == "lint":
         os.chdir(TREE)
         return call("-m", "ruff", "check") or call("-m", "ruff", "format", "--check") or become("-m", "mypy")
