@@ -116,6 +116,10 @@ class Dispatcher:
         """What this person may choose for an option, the usual first; from memory."""
         return self._reading.suggest(self._as_listed(actor), command, option)
 
+    def language_of(self, actor: Actor) -> str:
+        """In which this person is spoken to; from memory."""
+        return self._reading.language_of(actor)
+
     def start(self, invocation: Invocation, complete: Complete | None = None) -> None:
         """Answer an invocation whose event is noted."""
         self._keep(invocation.id, self.dispatch(invocation, complete))
@@ -185,6 +189,8 @@ class Dispatcher:
         attachments = quoted.attachments
         if loaded is None and quoted.look is not None:
             attachments = await quoted.look()
+            if not attachments:  # it shows nothing that the words could change, so they stand for themselves
+                return replace(invocation, quoted=None), None
         return invocation, Quote(generation=loaded, index=quoted.index, attachments=attachments)
 
     async def _answer(self, asking: Asking) -> Answer:

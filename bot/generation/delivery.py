@@ -31,6 +31,7 @@ LOOK_AGAIN = 1.0
 PLACE_PACE = 3.0  # a place in the line changes with everybody's picture, and nobody needs to see each change
 MOST_AT_ONCE = 32
 BUSY_PAUSE, FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0, 300.0
+LONGEST_ANSWER_PAUSE = 30.0  # whoever waits for an answer asks again before a minute is over
 FINAL = {str(state) for state in (*ENDED, State.ASKED)}
 
 
@@ -93,7 +94,7 @@ class Delivery:
             except CannotPost as problem:
                 if problem.final:
                     break
-                await asyncio.sleep(problem.retry_after or FIRST_PAUSE * 2**attempt)
+                await asyncio.sleep(min(problem.retry_after or FIRST_PAUSE * 2**attempt, LONGEST_ANSWER_PAUSE))
         log.warning("an answer could not be posted", key=post.key)
         return ""
 

@@ -172,6 +172,15 @@ async def test_a_message_that_is_not_ours_is_looked_at_for_pictures(running: Cor
     assert looked == ["theirs"]
 
 
+async def test_words_in_reply_to_a_message_without_pictures_draw(running: Core) -> None:
+    async def look() -> tuple[Attachment, ...]:
+        return ()
+
+    drawn = await made(running, "a red fox", quoted=Quoted(message_id="only words", look=look))
+
+    assert (drawn.request.mode, drawn.parent) == (Mode.IMAGINE, "")
+
+
 async def test_a_message_that_may_not_be_looked_at_is_a_refusal(running: Core) -> None:
     async def look() -> tuple[Attachment, ...]:
         raise PictureError(text("I may not see that message."))
