@@ -303,7 +303,7 @@ class _Builder:
     ) -> None:
         """A platform by its name; one that cannot start keeps none of the others from it."""
         settings = self.settings
-        module = importlib.import_module(f"adapters.{name}.connect")
+        module = await asyncio.to_thread(importlib.import_module, f"adapters.{name}.connect")
         platform: Connected = module.connect(
             **given,
             door=door,
@@ -316,6 +316,7 @@ class _Builder:
             folder=settings.data_dir / name,
             max_bytes=settings.media.max_bytes,
             language=settings.language,
+            zone=settings.time_zone,
             link=self.originals.of if self.originals else None,
         )
         try:

@@ -4,12 +4,13 @@ A platform is on as soon as it has what it cannot do without. Its adapter is fou
 what is set there under the same names.
 """
 
+import re
 from typing import Any
 
 from pydantic import SecretStr, field_validator
 
 from bot.vendors import Section, field
-from bot.written import Address, Key, Words
+from bot.written import Address, Hours, Key, Words
 
 
 class Discord(Section):
@@ -31,6 +32,11 @@ class Discord(Section):
         "Whether a series of more than 4 pictures goes on in a thread of its message; it needs the permission Create "
         "Public Threads.",
     )
+    shards: str = field(
+        "",
+        "Which of Discord's shards this process has, and of how many: `0-3/8`, or `2/8` for one alone. Empty: as many "
+        "as Discord recommends, all in this process.",
+    )
 
     @property
     def is_on(self) -> bool:
@@ -44,9 +50,50 @@ class Discord(Section):
                 raise ValueError(f"names {guild[:40]}, which is no server's id")
         return guilds
 
+    @field_validator("shards")
+    @classmethod
+    def _are_of_all(cls, shards: str) -> str:
+        shards = shards.strip()
+        found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?/([1-9][0-9]{0,4})", shards)
+        if found is None and shards:
+            raise ValueError('must be shards and of how many they are, such as "0-3/8" or "2/8"')
+        if found and not int(found[1]) <= int(found[2] or found[1]) < int(found[3]):
+            last = int(found[3]) - 1
+            raise ValueError(f"names {shards}: the last of {found[3]} is {last}, and the first comes first")
+        return shards
+
+
+class Feishu(Section):
+    app_id: str = field("", "The app's id; Feishu or Lark is on when this and the secret are set.")
+    app_secret: Key = field(None, "The app's secret.")
+    domain: Address = field("https://open.feishu.cn", "The platform's address; `https://open.larksuite.com` for Lark.")
+    encrypt_key: Key = field(
+        None,
+        "The app's encrypt key. When it is set, events are taken at `/hooks/feishu` of `BOT_WEB__PUBLIC_URL` instead "
+        "of over a long connection.",
+    )
+    verification_token: Key = field(None, "The app's verification token, which every event to that address must hold.")
+    oldest: Hours = field("1h", "What was written longer ago than this is not answered any more.")
+    group_owners: bool = field(
+        False, "Whether the owner of a group may use `/admin` in it; what is set there holds for the whole tenant."
+    )
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self.app_id) and self.app_secret is not None
+
+    @field_validator("app_id")
+    @classmethod
+    def _is_an_id(cls, app_id: str) -> str:
+        app_id = app_id.strip()
+        if app_id and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", app_id):
+            raise ValueError("must be an app's id, such as cli_a1b2c3d4e5f6a7b8")
+        return app_id
+
 
 class Platforms(Section):
     discord: Discord = Discord()
+    feishu: Feishu = Feishu()
 
     @property
     def platforms(self) -> dict[str, dict[str, Any]]:

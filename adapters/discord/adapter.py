@@ -24,6 +24,7 @@ from adapters.discord.files import Files
 from adapters.discord.intake import Intake
 from adapters.discord.invalid import InvalidRequests
 from adapters.discord.ports import Door, Fetcher
+from adapters.discord.turns import Turns
 from bot.chat import CannotPost, Invocation, Post
 from bot.errors import CannotStart
 
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)
 LONGEST_PAUSE = 300.0
 FIRST_LOGIN = 20.0  # seconds that a start waits for Discord, before it goes on without
+POSTS_AT_ONCE = 10  # begun in one step of the loop; each takes 1 ms until its request is on the way
 SHOW_AGAIN = 30.0  # Discord takes five changes of presence in 20 s
 NOT_NOW = (aiohttp.ClientError, OSError, TimeoutError, discord.HTTPException, discord.GatewayNotFound)
 FOR_GOOD = (discord.LoginFailure, discord.ConnectionClosed, discord.PrivilegedIntentsRequired)
@@ -46,7 +48,8 @@ class DiscordAdapter:
 
     ladder: built anew for each client that is logged in. status: what the bot shows beside its name, asked for now and
     then. guilds: servers that get the commands instead of everybody. message_content: read every message, if the
-    developer portal allows it. connector: makes the connections of every session to Discord.
+    developer portal allows it. shard_ids, shard_count: this process's part of all servers; the commands are put by the
+    one that has the first shard. connector: makes the connections of every session to Discord.
     """
 
     name = NAME
@@ -81,6 +84,7 @@ class DiscordAdapter:
         self._guilds = tuple(guilds)
         self._message_content = message_content
         self._shard_ids, self._shard_count = shard_ids, shard_count
+        self._leads = shard_ids is None or 0 in shard_ids
         self._connector = connector
         self._settle = settle
         self._callbacks = Callbacks(connector=connector, proxy=proxy, invalid=self.invalid)
@@ -97,6 +101,7 @@ class DiscordAdapter:
         self._trouble = ""
         self._poster: Poster | None = None
         self._shown = ""
+        self._turns = Turns(POSTS_AT_ONCE)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -134,6 +139,7 @@ class DiscordAdapter:
             await self._intake.finish()
 
     async def post(self, post: Post) -> str:
+        await self._turns.come()
         if self._poster is None:
             raise CannotPost("not logged in at Discord", retry_after=PAUSES[-1])
         return await self._poster.post(post)
@@ -202,7 +208,7 @@ class DiscordAdapter:
 
     async def _sync(self, client: Client) -> None:
         """Put the commands where they have changed. Without it the bot still hears what is there already."""
-        if not self.invalid.spare or client.application_id is None:
+        if not self._leads or not self.invalid.spare or client.application_id is None:
             return
         try:
             changed = await tree.sync(client.http, client.application_id, self._door.table, self._guilds)

@@ -29,12 +29,15 @@ def connect(
     link: Link | None = None,
     guilds: Sequence[str] = (),
     threads: bool = False,
+    shards: str = "",
+    zone: str = "",
     **services: Any,
 ) -> DiscordAdapter:
     """folder: of its own, for uploads and for files on their way. link: a public address of a picture, if there is one.
 
     model: what is drawn with by default; waiting: counts the requests in line; threads: whether a series goes on in a
-    thread. Everything else is `DiscordAdapter`'s.
+    thread; shards: `first-last/count`, "" for all. Everything else is `DiscordAdapter`'s. zone: of no use here, since
+    Discord shows times by each reader's own clock.
     A wrong token is found when the adapter is entered.
     """
     # At DEBUG discord.py writes addresses that hold interaction tokens.
@@ -54,5 +57,15 @@ def connect(
         status=status,
         language=language,
         guilds=[int(guild) for guild in guilds],
+        **_part(shards),
         **services,
     )
+
+
+def _part(shards: str) -> dict[str, Any]:
+    """The shards of this process, as the settings have checked them."""
+    if not shards:
+        return {}
+    own, _, count = shards.partition("/")
+    first, _, last = own.partition("-")
+    return {"shard_ids": range(int(first), int(last or first) + 1), "shard_count": int(count)}

@@ -22,10 +22,22 @@ from adapters.discord.inbound import Interaction
 from adapters.discord.invalid import InvalidRequests
 from adapters.discord.messages import Heard, answers, heard, lacks_answered
 from adapters.discord.modals import modal
+from adapters.discord.permissions import lacking_in
 from adapters.discord.ports import Door
 from adapters.discord.presses import Form, asks, named
+from adapters.discord.turns import Turns
 from adapters.discord.welcome import welcome
-from adapters.discord.words import DETAILS, EDIT, FORM_GONE, MESSAGE_GONE, NO_PICTURE, NOT_MINE, NOT_TAKEN, OLD_FORM
+from adapters.discord.words import (
+    DETAILS,
+    EDIT,
+    FORM_GONE,
+    MESSAGE_GONE,
+    NO_PICTURE,
+    NOT_MINE,
+    NOT_TAKEN,
+    OLD_FORM,
+    lacks,
+)
 from bot.chat import CannotPost, Post, Reply, Tone
 from bot.errors import BotError
 from bot.i18n import Text, language_of, say
@@ -62,9 +74,11 @@ class Intake:
         self._language = language
         self._meant: OrderedDict[str, Meant] = OrderedDict()
         self._open: set[asyncio.Task[Any]] = set()
+        self._turns = Turns()
 
     async def interaction(self, interaction: Interaction) -> None:
         with self._noted():
+            await self._turns.come()
             match interaction.type:
                 case discord.InteractionType.autocomplete:
                     await self._offer(interaction)
@@ -78,6 +92,7 @@ class Intake:
 
     async def message(self, message: discord.Message, me: discord.ClientUser) -> None:
         with self._noted():
+            await self._turns.come()
             found = heard(message, me, answers(message), reads_all=self.reads_all)
             if found and not found.problem and lacks_answered(message) and self._invalid.spare:
                 found = await self._with_answered(message, me, found)
@@ -222,6 +237,12 @@ class Intake:
             answered = await message.channel.fetch_message(id)
         except discord.NotFound:
             return Heard(found.event, MESSAGE_GONE)
+        except discord.Forbidden:
+            place = message.channel
+            if not isinstance(place, discord.abc.GuildChannel | discord.Thread):
+                return found
+            missing = lacking_in(place, "read_message_history")
+            return Heard(found.event, lacks(missing)) if missing else found
         except (discord.HTTPException, OSError) as problem:
             log.info("a message could not be looked at", problem=type(problem).__name__)
             return found

@@ -1,6 +1,6 @@
 """One message of a post on its way: what it shows, and what stands of it already."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.discord.buttons import Json
@@ -23,7 +23,8 @@ class FilesNeeded(Exception):
 class Job:
     """One message of a post on its way. before: what stands, if anything. home: the channel of the post's first one.
 
-    files: those that stand in `before` need not be sent again.
+    files: those that stand in `before` need not be sent again. lacking: what is said in a channel of permissions that
+    the bot has not.
     """
 
     post: Post
@@ -33,6 +34,7 @@ class Job:
     asides: Sequence[Aside]
     before: Page | None
     home: str
+    lacking: Callable[[str], Sequence[Aside]]
 
     @property
     def hidden(self) -> bool:
@@ -49,7 +51,7 @@ class Job:
     def body(self, channel: str, *, private: bool = False) -> Json:
         """As it is shown in this channel."""
         elsewhere = channel != self.target.channel
-        asides = [*self.asides, *([Aside(words=ELSEWHERE)] if elsewhere else [])]
+        asides = [*self.asides, *([Aside(words=ELSEWHERE)] if elsewhere else []), *self.lacking(channel)]
         spoiler = self.target.spoiler or (self.target.nsfw and elsewhere)
         shown = [each.shown for each in self.files]
         body = message(self.post.reply, shown, asides=asides, spoiler=spoiler, further=self.number > 0, private=private)

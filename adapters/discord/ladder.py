@@ -21,14 +21,16 @@ import structlog
 from adapters.discord.buttons import Json
 from adapters.discord.fitting import MOST_FILES, Fitting, Ready, pages
 from adapters.discord.job import FilesNeeded, Job
+from adapters.discord.lacks import Lacks
 from adapters.discord.limits import Limits
 from adapters.discord.originals import Originals
-from adapters.discord.outbound import COMPONENTS_V2, TEXT
-from adapters.discord.rest import Refused, Rest, Token, Unreachable, Upload
+from adapters.discord.outbound import COMPONENTS_V2, TEXT, Aside, message
+from adapters.discord.rest import Refused, Rest, Token, Unreachable
 from adapters.discord.standing import Latest, Page, names, nonce, read_message, says_the_same, write_message
 from adapters.discord.target import Target, target
 from adapters.discord.threads import EXISTS, MOST_BESIDE, NoThread, is_series, name_of
-from bot.chat import CannotPost, Post
+from adapters.discord.words import NOT_HERE, lacks
+from bot.chat import CannotPost, Post, Reply, Tone
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,7 @@ BOT_TOKEN_REFUSED, FORBIDDEN = 401, 403
 ORIGINAL = "@original"
 PLACEHOLDER = {"flags": COMPONENTS_V2, "components": [{"type": TEXT, "content": "…"}]}
 CANNOT_REPLY = 160002  # without the permission to read what was said before
+NOT_PERMITTED = (50001, 50013)
 CHANGES = ("token", "bot")  # the ways that keep the message, and with it the files that stand in it
 MEANINGS = {
     10003: "the channel is gone",
@@ -77,6 +80,10 @@ class Ladder:
     _originals: Originals = field(default_factory=lambda: Originals(KNOWN_KEYS))
     _unthreaded: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _locks: "WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
+    _lacks: Lacks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lacks = Lacks(self.clock)
 
     async def post(self, post: Post) -> str:
         """Show it; returns `channel/message`, and with a space before it each further one. Raises `CannotPost`."""
@@ -128,7 +135,16 @@ class Ladder:
                 there = to.inside(home)
             if before and home and before.channel != home:
                 before = None
-            job = Job(post=post, target=there, number=number, files=files, asides=asides, before=before, home=home)
+            job = Job(
+                post=post,
+                target=there,
+                number=number,
+                files=files,
+                asides=asides,
+                before=before,
+                home=home,
+                lacking=partial(self._lacks.asides, post.key),
+            )
             job.check_files(before)
             try:
                 shown.append(await self._bring(job))
@@ -151,6 +167,7 @@ class Ladder:
                 await self.rest.start_thread(first.channel, first.id, name_of(post))
             except Refused as error:
                 if error.code != EXISTS:
+                    self._note_lack(post, to, error, "create_public_threads", "send_messages_in_threads")
                     log.info("a thread was refused", status=error.status, code=error.code)
                     raise NoThread from error
         return first.id
@@ -168,6 +185,8 @@ class Ladder:
                 if error.too_large and job.uploads:
                     raise _TooLarge([each.size for each in job.files if each.file]) from error
                 refused = error
+                if name in ("bot", "channel"):
+                    self._note_lack(job.post, job.target, error, *(["attach_files"] if job.uploads else []))
                 tell = log.warning if error.status == FORBIDDEN else log.info
                 tell(
                     "a way to post was refused",
@@ -177,10 +196,31 @@ class Ladder:
                     meaning=MEANINGS.get(error.code, ""),
                 )
                 continue
-            return job.page(answer)
+            page = job.page(answer)
+            if job.before and page.channel != job.before.channel:
+                await self._leave_word(job, job.before)
+            return page
+        if job.before:
+            await self._leave_word(job, job.before)
         if refused and refused.status == BOT_TOKEN_REFUSED and refused.code == 0:
             raise CannotPost("Discord does not know the bot's own token")  # until its operator has mended that
         raise CannotPost("there is no way to show it", final=True)
+
+    def _note_lack(self, post: Post, to: Target, refused: Refused, *flags: str) -> None:
+        if refused.code in (*NOT_PERMITTED, CANNOT_REPLY):
+            self._lacks.note(post.key, to.channel, self.rest.lacking(to.guild, to.channel, *flags))
+
+    async def _leave_word(self, job: Job, before: Page) -> None:
+        """What stands in the channel and may not become the answer there says why, instead of waiting for ever."""
+        missing = self._lacks.of(job.post.key)
+        if not missing or job.hidden or before.channel != job.target.channel:
+            return
+        words = Reply(text=NOT_HERE, tone=Tone.REFUSAL, language=job.post.reply.language)
+        body = message(words, asides=[Aside(words=lacks(missing))])
+        try:
+            await self.rest.edit(before.channel, before.id, {**body, "attachments": []})
+        except Refused as error:
+            log.info("a word could not be left", code=error.code)
 
     def _ways(self, job: Job) -> Iterator[tuple[str, Way]]:
         """The steps for one message, the best first."""
@@ -241,19 +281,21 @@ class Ladder:
         body = {**job.body(channel), **once}
         if job.target.reply_to and job.number == 0 and channel == job.target.channel:
             body["message_reference"] = {"message_id": job.target.reply_to, "fail_if_not_exists": False}
-        answer = await self._send_or_without_reply(channel, body, job.uploads)
+        answer = await self._send_or_without_reply(job, channel, body)
         if says_the_same(answer, body):
             return answer
         return await self.rest.edit(channel, answer["id"], job.body(channel), job.uploads)
 
-    async def _send_or_without_reply(self, channel: str, body: Json, uploads: Sequence[Upload]) -> Json:
+    async def _send_or_without_reply(self, job: Job, channel: str, body: Json) -> Json:
         try:
-            return await self.rest.send(channel, body, uploads)
+            return await self.rest.send(channel, body, job.uploads)
         except Refused as error:
             if error.code != CANNOT_REPLY or "message_reference" not in body:
                 raise
+            self._note_lack(job.post, job.target, error, "read_message_history")
             del body["message_reference"]
-            return await self.rest.send(channel, body, uploads)
+            body |= job.body(channel)
+            return await self.rest.send(channel, body, job.uploads)
 
     async def _send_directly(self, job: Job) -> Json:
         channel = job.home or await self.rest.direct(job.target.user)

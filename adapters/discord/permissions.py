@@ -52,6 +52,12 @@ NEEDED = (
 )
 
 
+# Not asked for by the link: only whoever wants series in threads gives it.
+THREADS = Permission(
+    flag="create_public_threads", name=text("Create Public Threads"), why=text("A series goes on in a thread.")
+)
+
+
 def needed() -> discord.Permissions:
     return discord.Permissions(**{permission.flag: True for permission in NEEDED})
 
@@ -59,6 +65,17 @@ def needed() -> discord.Permissions:
 def lacking(granted: discord.Permissions) -> tuple[Text, ...]:
     """The names of the permissions that are needed and not granted."""
     return tuple(permission.name for permission in NEEDED if not getattr(granted, permission.flag))
+
+
+def lacking_in(place: discord.abc.GuildChannel | discord.Thread, *flags: str) -> tuple[Text, ...]:
+    """What the bot lacks in a channel to write there and to do this, by name.
+
+    It is one at most: without the first, Discord grants none of the others, whatever the settings say.
+    """
+    granted = place.permissions_for(place.guild.me)
+    send = "send_messages_in_threads" if isinstance(place, discord.Thread) else "send_messages"
+    names = {permission.flag: permission.name for permission in (*NEEDED, THREADS)}
+    return tuple(names[flag] for flag in ("view_channel", send, *flags) if not getattr(granted, flag))[:1]
 
 
 def server_link(application: int | str) -> str:

@@ -19,6 +19,9 @@ import structlog
 from discord.http import Route
 from discord.webhook.async_ import async_context
 
+from adapters.discord.permissions import lacking_in
+from bot.i18n import Text
+
 Json = dict[str, Any]
 log = structlog.get_logger(__name__)
 
@@ -79,6 +82,15 @@ class Rest:
         """Bytes that one file may have in a server, by its boosts; 0 where this process does not know the server."""
         known = self._client.get_guild(int(guild)) if guild else None
         return known.filesize_limit if known else 0
+
+    def lacking(self, guild: str, channel: str, *flags: str) -> tuple[Text, ...]:
+        """What the bot lacks to write there and to do this, by name, as far as this process knows the server."""
+        server = self._client.get_guild(int(guild)) if guild else None
+        place = server.get_channel_or_thread(int(channel)) if server else None
+        try:
+            return lacking_in(place, *flags) if place else ()
+        except discord.ClientException:  # a thread of a channel that it was not told of
+            return ()
 
     async def has_channel(self, guild: str, channel: str) -> bool:
         """Whether a channel or thread belongs to this server; False where the bot may not see it."""

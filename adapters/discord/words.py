@@ -17,6 +17,7 @@ HIDDEN_PICTURE = text(
     "and then “Edit picture”."
 )
 HIDDEN_WORDS = text("I can read a reply only if it mentions me. Mention me in it, or press Edit under the picture.")
+NOT_HERE = text("I could not show this here.")
 FILE_GONE = text("The picture {name} is no longer there. Please attach it again.")
 FILE_LATE = text("The picture {name} could not be fetched from Discord. Please try again.")
 
@@ -37,6 +38,12 @@ WELCOME = text(
 
 def lacks(permissions: tuple[Text, ...]) -> Text:
     return text("I lack these permissions here: {permissions}.", permissions=permissions)
+
+
+def lacks_in(channel: str, permissions: tuple[Text, ...]) -> Text:
+    return text(
+        "I lack these permissions in {channel}: {permissions}.", channel=f"<#{channel}>", permissions=permissions
+    )
 
 
 def presence(model: str, waiting: int) -> Text:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from bench.runs.acks_beside import fitting, report
 from bot.app import running
 from bot.ops import logs
+from bot.ops.serving import keep_for_good
 from bot.platforms import Discord
 from bot.settings import Settings, Web
 from bot.vendors import ModelArk
@@ -28,6 +29,7 @@ async def work(*, token: str, proxy: str, beside: dict[str, Any], provider: str)
         )
         logs.configure(settings.log.level, settings.log.format)
         async with running(settings), fitting(**beside) as work:
+            keep_for_good()
             await report(work)
             await asyncio.Event().wait()  # it is killed: nothing has to come to its end here
 

@@ -1,6 +1,7 @@
 """Runs the bot until somebody stops it: `demo` and `run`."""
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -47,12 +48,20 @@ async def run(settings: Settings, *, demo_data: bool) -> int:
         for name in filter(app.settings.lacks, app.settings.providers or ()):
             log.error("provider is left out", provider=name, missing=settings.lacks(name))
         log.info("ready", address=app.listener.url if app.listener else "", providers=app.settings.provider_order)
+        keep_for_good()
         if app.listener and sys.stderr.isatty():
             _tell(f"\n  The page is at {_address(app)}\n")
         await stop.wait()
         log.info("stopping", running=app.workers.running)
     log.info("stopped")
     return 0
+
+
+def keep_for_good() -> None:
+    """What stands once all is loaded stays for good: each full collection would look through it again, for 100 ms in
+    which nobody gets an answer."""
+    gc.collect()
+    gc.freeze()
 
 
 def _tell(*words: object, flush: bool = True) -> None:

@@ -103,6 +103,29 @@ async def test_a_person_brings_the_bot_to_a_server_where_it_is_no_member(tmp_pat
         assert len(elsewhere.channels[0].messages) == 1
 
 
+async def test_a_person_brings_the_bot_to_a_group_conversation(tmp_path: Path) -> None:
+    async with on_discord(tmp_path) as bot:
+        fake, bob, ann = bot.fake, bot.fake.person("bob"), bot.fake.person("ann")
+        bob.install()
+        group = fake.direct_channel(bob.user, ann.user)
+        asked = await bob.slash("imagine", prompt="a slow heron sandbox:slow", in_=group)
+        heron = await bot.says(await asked.answered(within=PATIENCE), "Drawing")
+        await bot.says(heron, "Drawn for Bob", pictures=1)
+        opened = await (await ann.press(heron, "Edit")).acknowledged()
+        edited = await ann.submit(opened, {"prompt": "make it a winter night"}, files=[FOX])
+        await bot.says(await edited.answered(within=PATIENCE), "make it a winter night", pictures=1)
+        series = await bob.slash("series", prompt="one day in a harbour", count=12, in_=group)
+        question = await series.answered()
+        await bob.press(question, "Go")
+        await bot.says(question, "A series for Bob", pictures=10)
+        await bot.says(group, "Pictures 11 to 12 of 12", pictures=2)
+
+        assert asked.payload["context"] == 2
+        assert [one.follow_ups for one in (asked, edited, series)] == [0, 0, 1]
+        assert [one.ephemeral for one in group.messages] == [False] * 4
+        assert [len(one.messages) for one in (bob.direct, ann.direct)] == [0, 0]
+
+
 async def test_what_cannot_be_is_refused_in_words_for_the_asker_alone(tmp_path: Path) -> None:
     async with on_discord(tmp_path) as bot:
         bob = bot.fake.person("bob")
