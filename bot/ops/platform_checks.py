@@ -20,7 +20,8 @@ async def probed(settings: Settings, table: Table | None, rooms: Mapping[str, Se
     found = []
     for name, values in settings.platforms.items():
         module = importlib.import_module(f"adapters.{name}.checks")
-        for check in await module.checks(values, table=commands, channels=rooms.get(name, ())):
+        given = {**values, "public_url": settings.web.public_url}
+        for check in await module.checks(given, table=commands, channels=rooms.get(name, ())):
             cure = str(check.cure) if check.cure else ""
             found.append(
                 Finding(name=check.name, told=str(check.told), well=check.well, warning=check.warning, cure=cure)

@@ -1,7 +1,8 @@
 """`setup`: joins a chat platform to the bot, with a person at the terminal.
 
 What is asked and done is the platform's own matter. Its `adapters.<name>.setup` holds `ASKED`, the settings that it
-cannot do without and the question for each, and `set_up`, which does the rest and tells what it does.
+cannot do without and the question for each, and `set_up`, which does the rest and tells what it does. It may have
+`SHOWN`, of these what is no secret, and `CREATE` with `create`, which make them instead of asking for them.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import typer
 from dotenv import set_key
@@ -45,6 +46,15 @@ class Platform(Protocol):
     ) -> bool: ...
 
 
+@runtime_checkable
+class Maker(Protocol):
+    """A platform that can make what is asked for, after a yes to `CREATE`. `create` raises `CannotStart`."""
+
+    CREATE: Text
+
+    async def create(self, values: Mapping[str, Any], tell: Callable[[Text], object]) -> Mapping[str, str]: ...
+
+
 def set_up(name: str, settings: Settings, *, table: Table, channel: str = "") -> int:
     """Returns the exit code. channel: the id of one that gets a test picture. Raises `CannotStart`.
 
@@ -53,15 +63,21 @@ def set_up(name: str, settings: Settings, *, table: Table, channel: str = "") ->
     platform = _platform(name)
     language = language_for(settings, os.environ)
     values = {key: _plain(value) for key, value in getattr(settings, name)}
-    entered = {
-        key: _ask(question, _variable(name, key), language)
-        for key, question in platform.ASKED.items()
-        if not values.get(key)
-    }
+    values |= {"public_url": settings.web.public_url}
+    missing = {key: question for key, question in platform.ASKED.items() if not values.get(key)}
 
     def tell(words: Text) -> None:
         typer.echo(say(words, language))
 
+    if missing.keys() == platform.ASKED.keys() and isinstance(platform, Maker) and _agreed(platform.CREATE, language):
+        made = asyncio.run(platform.create(values, tell))
+        _offer_to_keep({_variable(name, key): value for key, value in made.items()}, language)  # it is told only once
+        values, missing = {**values, **made}, {}
+    shown = getattr(platform, "SHOWN", ())
+    entered = {
+        key: _ask(question, _variable(name, key), language, hidden=key not in shown)
+        for key, question in missing.items()
+    }
     well = asyncio.run(
         platform.set_up({**values, **entered}, tell, table=table, picture=PICTURE, channel=channel, language=language)
     )
@@ -106,11 +122,16 @@ def _platform(name: str) -> Platform:
     return platform
 
 
-def _ask(question: Text, variable: str, language: str) -> str:
-    """A secret, typed or pasted without being shown."""
+def _agreed(question: Text, language: str) -> bool:
+    """Without a terminal nobody can agree; what is missing is then named."""
+    return sys.stdin.isatty() and typer.confirm(say(question, language), default=True)
+
+
+def _ask(question: Text, variable: str, language: str, *, hidden: bool) -> str:
+    """What is hidden is typed or pasted without being shown."""
     if not sys.stdin.isatty():
         raise CannotStart(f"{variable} is not set, and there is no terminal to ask for it")
-    answer: str = typer.prompt(say(question, language), hide_input=True)
+    answer: str = typer.prompt(say(question, language), hide_input=hidden)
     return answer.strip()
 
 

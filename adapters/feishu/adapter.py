@@ -1,0 +1,186 @@
+"""Feishu as the core sees it: answers go down the ladder, events come in through the intake.
+
+Entering the adapter makes the app known to the platform, so that posts can be made; `listening` opens the long
+connection, or the door for webhooks, which must not begin before what was left open is taken up again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain, repeat
+from typing import Any, Protocol, Self
+
+import structlog
+from pydantic import ValidationError
+
+from adapters.feishu import slash
+from adapters.feishu.codes import Kind, advice
+from adapters.feishu.event import NAME, Event
+from adapters.feishu.intake import Intake
+from adapters.feishu.ports import Door
+from adapters.feishu.rest import Refused, Rest, Unreachable
+from bot.chat import Hook, Invocation, Post
+from bot.errors import CannotStart
+from bot.i18n import say
+
+log = structlog.get_logger(__name__)
+
+PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)
+LONGEST_PAUSE = 300.0
+FIRST_CALL = 10.0  # seconds that a start waits for the platform, before it goes on without
+Json = dict[str, Any]
+
+
+class Poster(Protocol):
+    async def post(self, post: Post) -> str: ...
+
+
+class Line(Protocol):
+    """The long connection. problem: what keeps it from hearing until somebody mends it, "" for nothing."""
+
+    problem: str
+
+    async def run(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class FeishuAdapter:
+    """The port `bot.chat.Adapter`.
+
+    line: makes the long connection; None where the platform calls `webhook` instead. own_id: where the bot's open_id
+    is put as soon as it is known.
+    """
+
+    name = NAME
+    pace = 1.5
+
+    def __init__(
+        self,
+        *,
+        rest: Rest,
+        door: Door,
+        intake: Intake,
+        ladder: Poster,
+        line: Callable[[], Line] | None,
+        webhook: Hook | None,
+        own_id: "OwnId",
+    ) -> None:
+        self._rest = rest
+        self._door = door
+        self._intake = intake
+        self._ladder = ladder
+        self._new_line = line
+        self._webhook = webhook
+        self._own_id = own_id
+        self._line: Line | None = None
+        self._trouble = ""
+        self._hears = False
+        self._stack = AsyncExitStack()
+        self.hook: Hook | None = self._called if webhook else None
+
+    async def __aenter__(self) -> Self:
+        """Raises `CannotStart` where the app and its secret are not known; what is not to be reached is tried again."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._rest)
+            try:
+                async with asyncio.timeout(FIRST_CALL):
+                    await self._introduce()
+            except Refused as error:
+                if error.kind is Kind.CREDENTIALS:
+                    raise CannotStart(
+                        "Feishu does not accept BOT_FEISHU__APP_ID with BOT_FEISHU__APP_SECRET at BOT_FEISHU__DOMAIN"
+                    ) from error
+                self._note(error)
+            except (Unreachable, TimeoutError) as problem:
+                log.warning("Feishu is not to be reached yet", problem=type(problem).__name__)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Self]:
+        """Connected, again and again; leaving it waits for what is just being taken up."""
+        task = asyncio.create_task(self._listen())
+        self._hears = True
+        try:
+            yield self
+        finally:
+            self._hears = False
+            if self._line is not None:
+                await self._line.close()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self._intake.finish()
+
+    async def post(self, post: Post) -> str:
+        return await self._ladder.post(post)
+
+    async def replay(self, raw: Mapping[str, Any]) -> Invocation | None:
+        try:
+            event = Event.model_validate(raw)
+        except ValidationError:
+            return None
+        return await self._intake.invocation(event)
+
+    def trouble(self) -> str:
+        return self._trouble or (self._line.problem if self._line else "")
+
+    async def _introduce(self) -> None:
+        """Learn who the bot is: in a group only what mentions it is meant for it."""
+        self._own_id.value = (await self._rest.bot()).open_id
+        self._trouble = ""
+
+    async def _listen(self) -> None:
+        for pause in chain(PAUSES, repeat(LONGEST_PAUSE)):
+            if self._own_id.value:
+                break
+            await asyncio.sleep(pause)
+            try:
+                await self._introduce()
+            except Refused as error:
+                self._note(error)
+            except Unreachable as problem:
+                log.warning("Feishu is not to be reached", problem=type(problem).__name__)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._put_commands())
+            if self._new_line is not None:
+                self._line = self._new_line()
+                tasks.create_task(self._line.run())
+
+    async def _put_commands(self) -> None:
+        """Put the commands where they have changed. Without it the bot still understands them."""
+        try:
+            changed = await slash.reconcile(self._rest, self._door.table)
+        except (Refused, Unreachable) as problem:
+            log.warning("the slash commands could not be put at Feishu", **_told(problem))
+        else:
+            log.info("the slash commands stand at Feishu", changed=len(changed))
+
+    async def _called(self, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, Any]]:
+        if not self._hears or not self._own_id.value or self._webhook is None:
+            return 503, {}  # it is sent again
+        return await self._webhook(headers, body)
+
+    def _note(self, error: Refused) -> None:
+        cure = advice(error)
+        self._trouble = say(cure, "en") if cure else f"Feishu answers with code {error.code}"
+        log.error("Feishu refuses the bot", **_told(error))
+
+
+class OwnId:
+    """The bot's open_id, "" until the platform has told it."""
+
+    def __init__(self) -> None:
+        self.value = ""
+
+    def __call__(self) -> str:
+        return self.value
+
+
+def _told(problem: Refused | Unreachable) -> Json:
+    if isinstance(problem, Refused):
+        return {"code": problem.code, "status": problem.status, "log_id": problem.log_id}
+    return {"problem": type(problem).__name__}

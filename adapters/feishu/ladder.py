@@ -1,0 +1,354 @@
+"""Brings a post to people, down a ladder of ways: what Feishu refuses on one step is tried on the next.
+
+A card that stands is changed. A new one answers the message that asked, or the card whose button was pressed; where
+that is gone it stands in the chat by itself, and where the bot may not write there it goes to the person. What only one
+person may see never goes into a group. Where nothing is left there is `CannotPost`, and the core keeps the picture for
+`/show`.
+
+The same key makes no second card: changing one is safe to repeat, and a new one carries a uuid that follows from its
+key. After the hour for which Feishu knows a uuid, a card that may stand already is not sent again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+import structlog
+
+from adapters.feishu import keys
+from adapters.feishu.codes import Kind, Refused, Unreachable, advice
+from adapters.feishu.elements import Json
+from adapters.feishu.fitting import Fitting, Ready, bare, without_words
+from adapters.feishu.outbound import MOST_PICTURES, Aside, card
+from adapters.feishu.rest import Rest, Sent
+from adapters.feishu.standing import Card, Latest, Standing, digest, pages, read_message
+from adapters.feishu.target import Job, target
+from bot.chat import CannotPost, Post, Reply, Tone
+from bot.errors import NotThere
+from bot.i18n import text
+
+log = structlog.get_logger(__name__)
+
+KNOWN_KEYS = 2_000
+WAIT = 1.0  # seconds, where Feishu does not say how long: its limits are counted by the second
+OPERATORS_PAUSE = 300.0  # nothing changes until somebody has seen to it
+SAY_AGAIN = timedelta(minutes=5)
+CARD, FILE = "interactive", "file"
+
+ELSEWHERE = text("I could not show this where you asked for it, so it comes here.")
+PRIVATELY = text("This is for you alone, so it comes here.")
+FOR_YOU_ALONE = text("I have an answer for you alone, but may not write to you. Please write to me directly.")
+NOTHING_HERE = text("There is nothing here any more.")
+
+# Another way may lead on from these; whatever else is refused would be refused there too.
+PASSABLE = frozenset({Kind.GONE, Kind.FORBIDDEN})
+OPERATORS = frozenset({Kind.CREDENTIALS, Kind.SCOPE, Kind.CAPABILITY})
+PASSING = frozenset({Kind.WAIT, Kind.TOKEN, Kind.OTHER})
+
+
+class Toasts(Protocol):
+    def show(self, post: Post) -> bool:
+        """Whether it became the short answer of the press whose key it has, so that nothing is posted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """here: it ends in the chat where it was asked for."""
+
+    name: str
+    go: Callable[[], Awaitable[Card]]
+    here: bool = True
+
+
+@dataclass(kw_only=True)
+class Ladder:
+    """Rest must be entered. models: what an edit can be drawn with. rooms: the name of a chat, by its id.
+
+    zone: in which times are written.
+    """
+
+    rest: Rest
+    fitting: Fitting
+    toasts: Toasts
+    models: Callable[[], Sequence[str]]
+    clock: Callable[[], datetime]
+    rooms: Callable[[str], str] = str
+    zone: str = "UTC"
+    _standing: Latest[Standing] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _unsure: Latest[datetime] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _wordless: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _fileless: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _told: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _advised: Latest[datetime] = field(default_factory=lambda: Latest(100))
+    _locks: "WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
+
+    async def post(self, post: Post) -> str:
+        """Show it; returns the ids of its messages with a space between two. Raises `CannotPost`."""
+        if self.toasts.show(post):
+            return ""
+        async with self._locks.setdefault(post.key, asyncio.Lock()):
+            try:
+                return await self._simplified(post)
+            except Unreachable as error:
+                unknown = self._unknown(post)
+                raise CannotPost("Feishu cannot be reached", retry_after=error.retry_after, unknown=unknown) from error
+            except Refused as error:
+                raise self._cannot(post, error) from error
+
+    async def _simplified(self, post: Post) -> str:
+        """The whole reply, else what is left of it where Feishu does not take its words, or the card."""
+        reply = without_words(post.reply) if post.key in self._wordless else post.reply
+        met: set[Kind] = set()
+        while True:
+            try:
+                return await self._show(post, reply)
+            except Refused as error:
+                if error.kind in met:
+                    raise
+                met.add(error.kind)
+                match error.kind:
+                    case Kind.NOT_OURS:
+                        self.fitting.forget(reply.pictures)
+                    case Kind.SENSITIVE if post.key not in self._wordless:
+                        self._wordless[post.key] = True
+                        reply = without_words(reply)
+                    case Kind.OURS | Kind.TOO_LARGE:
+                        log.error("a card was refused", code=error.code, status=error.status, log_id=error.log_id)
+                        reply = bare(reply)
+                    case _:
+                        raise
+
+    async def _show(self, post: Post, reply: Reply) -> str:
+        to = target(post.place)
+        ready = await self.fitting.ready(reply.pictures)
+        wanted = pages([each for each in ready if each.key], MOST_PICTURES)
+        standing = self._known(post, reply, len(wanted))
+        files = post.key not in self._fileless
+        asides = self.fitting.asides(ready, files=files)
+        for number, pictures in enumerate(wanted):
+            before = standing.cards[number] if number < len(standing.cards) else None
+            astray = number > 0 and standing.cards[0].elsewhere
+            job = Job(
+                post=post,
+                reply=reply,
+                target=to,
+                number=number,
+                pictures=pictures,
+                asides=asides,
+                before=before,
+                elsewhere=astray,
+            )
+            shown = await self._bring(job)
+            cards = (*standing.cards[:number], shown, *standing.cards[number + 1 :])
+            standing = self._note(post, replace(standing, cards=cards))
+        standing = await self._tidied(post, reply, standing, len(wanted))
+        if files and reply.generation and reply.tone is not Tone.PROGRESS:
+            standing = await self._with_originals(post, standing, [each for each in ready if each.original])
+            if post.key in self._fileless:  # the card has promised what does not come
+                return await self._show(post, reply)
+        self._unsure.pop(post.key, None)
+        return standing.message
+
+    def _known(self, post: Post, reply: Reply, cards: int) -> Standing:
+        # Originals are sent at the end only, so before it, and once all pictures are gone, there are cards alone; of
+        # files it then makes no difference, since what is too much is taken away in the same manner.
+        known = self._standing.get(post.key)
+        if known is not None:
+            return known
+        ended = reply.pictures and reply.tone is not Tone.PROGRESS
+        return read_message(post.message, cards=cards if ended else len(post.message.split()))
+
+    def _note(self, post: Post, standing: Standing) -> Standing:
+        self._standing[post.key] = standing
+        return standing
+
+    async def _bring(self, job: Job) -> Card:
+        before = job.before
+        if before and before.digest == digest(self._card(job, elsewhere=before.elsewhere)):
+            return before
+        lost = False
+        for way in self._ways(job):
+            if lost and way.here:
+                continue
+            try:
+                brought = await way.go()
+            except Refused as error:
+                if error.kind not in PASSABLE:
+                    raise
+                lost = lost or error.kind is Kind.FORBIDDEN
+                log.info("a way to post was refused", way=way.name, code=error.code, log_id=error.log_id)
+            else:
+                return brought
+        raise CannotPost("there is no way to show it", final=True)
+
+    def _ways(self, job: Job) -> Iterator[Way]:
+        """The steps for one card, the best first."""
+        to, before = job.target, job.before
+        if before:
+            yield Way(name="change", go=partial(self._change, job, before), here=not before.elsewhere)
+        if not (job.hidden or job.elsewhere):
+            if to.anchor:
+                yield Way(name="reply", go=partial(self._reply, job))
+            if to.chat:
+                yield Way(name="chat", go=partial(self._send, job))
+        if to.user:
+            yield Way(name="person", go=partial(self._send_directly, job), here=False)
+
+    async def _change(self, job: Job, before: Card) -> Card:
+        drawn = self._card(job, elsewhere=before.elsewhere)
+        await self.rest.change(before.id, drawn)
+        return replace(before, digest=digest(drawn))
+
+    async def _reply(self, job: Job) -> Card:
+        to = job.target
+
+        async def send(drawn: Json, uuid: str) -> Sent:
+            return await self.rest.reply(to.anchor, CARD, drawn, uuid=uuid, thread=to.thread)
+
+        return await self._new(job, send)
+
+    async def _send(self, job: Job) -> Card:
+        async def send(drawn: Json, uuid: str) -> Sent:
+            return await self.rest.send(job.target.chat, CARD, drawn, uuid=uuid, by="chat_id")
+
+        return await self._new(job, send)
+
+    async def _send_directly(self, job: Job) -> Card:
+        async def send(drawn: Json, uuid: str) -> Sent:
+            return await self.rest.send(job.target.user, CARD, drawn, uuid=uuid, by="open_id")
+
+        try:
+            return await self._new(job, send, here=job.target.direct)
+        except Refused as error:
+            if job.hidden and error.kind in (Kind.OUT_OF_RANGE, Kind.FORBIDDEN):
+                await self._say_so(job)
+            raise
+
+    async def _new(self, job: Job, send: Callable[[Json, str], Awaitable[Sent]], *, here: bool = True) -> Card:
+        """A card that does not stand yet, or perhaps does: then what its uuid brings back is changed."""
+        key, since = job.post.key, self._since(job.post)
+        self._check_uuid(since)
+        elsewhere = not here and not job.hidden
+        drawn = self._card(job, elsewhere=elsewhere)
+        replaced = job.before.id if job.before else ""
+        uuid = keys.uuid(key, "card" if here else "card for the person", job.number, replaced)
+        try:
+            sent = await send(drawn, uuid)
+        except Unreachable as error:
+            if error.sent and not since:
+                self._unsure[key] = self.clock()
+            raise
+        if not since:
+            return Card(id=sent.message, digest=digest(drawn), elsewhere=elsewhere)
+        return await self._bring(replace(job, before=Card(id=sent.message, elsewhere=elsewhere)))
+
+    def _check_uuid(self, since: datetime | None) -> None:
+        if since and self.clock() - since > keys.SURE:
+            raise CannotPost("it may stand already, and Feishu no longer knows its uuid", final=True)
+
+    async def _say_so(self, job: Job) -> None:
+        """A word to the group, and nothing of what the answer says."""
+        to, key = job.target, job.post.key
+        if job.number or not to.anchor or key in self._told:
+            return
+        drawn = card(Reply(text=FOR_YOU_ALONE, tone=Tone.REFUSAL, language=job.reply.language))
+        try:
+            await self.rest.reply(to.anchor, CARD, drawn, uuid=keys.uuid(key, "word"), thread=to.thread)
+        except (Refused, Unreachable) as error:
+            log.info("nobody could be told of a private answer", problem=str(error))
+        else:
+            self._told[key] = True
+
+    async def _tidied(self, post: Post, reply: Reply, standing: Standing, cards: int) -> Standing:
+        """Without the cards, and in the end the files, that have nothing to show any more."""
+        for surplus in standing.cards[cards:]:
+            await self._remove(surplus.id, reply.language)
+        for file in () if reply.pictures else standing.files:
+            await self._remove(file, reply.language)
+        files = standing.files if reply.pictures else ()
+        return self._note(post, Standing(cards=standing.cards[:cards], files=files))
+
+    async def _remove(self, message: str, language: str) -> None:
+        """Take it back, which Feishu allows for a day; after that a card is left with a word."""
+        empty = card(Reply(text=NOTHING_HERE, language=language))
+        for way in (partial(self.rest.recall, message), partial(self.rest.change, message, empty)):
+            try:
+                await way()
+            except Refused as error:
+                if error.kind is Kind.WAIT:
+                    raise
+                log.info("a message could not be removed", code=error.code, log_id=error.log_id)
+            else:
+                return
+
+    async def _with_originals(self, post: Post, standing: Standing, wanted: Sequence[Ready]) -> Standing:
+        """The originals of pictures that had to be made smaller, each as a file beneath the first card."""
+        for number in range(len(standing.files), len(wanted)):
+            try:
+                file = await self._send_original(post, standing.cards[0].id, wanted[number], number)
+            except (Refused, NotThere, CannotPost) as error:
+                if isinstance(error, Refused) and error.kind in (Kind.WAIT, Kind.TOKEN):
+                    raise
+                log.warning("an original could not be sent", problem=str(error))
+                self._fileless[post.key] = True  # the picture itself is seen; nobody need wait for this
+                break
+            else:
+                standing = self._note(post, replace(standing, files=(*standing.files, file)))
+        return standing
+
+    async def _send_original(self, post: Post, to: str, ready: Ready, number: int) -> str:
+        since = self._since(post)
+        self._check_uuid(since)
+        content = {"file_key": await self.fitting.original(ready)}
+        try:
+            sent = await self.rest.reply(to, FILE, content, uuid=keys.uuid(post.key, "original", number))
+        except Unreachable as error:
+            if error.sent and not since:
+                self._unsure[post.key] = self.clock()
+            raise
+        return sent.message
+
+    def _card(self, job: Job, *, elsewhere: bool) -> Json:
+        line = ELSEWHERE if elsewhere else PRIVATELY if job.hidden else None
+        asides = [*job.asides, *([Aside(words=line)] if line else [])]
+        return card(
+            job.reply,
+            [each.shown for each in job.pictures],
+            asides=asides,
+            models=self.models(),
+            rooms=self.rooms,
+            zone=self.zone,
+            further=job.number > 0,
+        )
+
+    def _since(self, post: Post) -> datetime | None:
+        """Since when a card of this post may stand without anybody knowing."""
+        return min(filter(None, (post.tried, self._unsure.get(post.key))), default=None)
+
+    def _unknown(self, post: Post) -> bool:
+        """Whether more may stand than the core knows of."""
+        standing = self._standing.get(post.key)
+        return self._since(post) is not None or (standing is not None and standing.message != post.message)
+
+    def _cannot(self, post: Post, error: Refused) -> CannotPost:
+        unknown = self._unknown(post)
+        if error.kind is Kind.WAIT:
+            return CannotPost("Feishu asks to wait", retry_after=error.retry_after or WAIT, unknown=unknown)
+        if error.kind in OPERATORS:
+            self._advise(error)
+            return CannotPost("the operator has to see to it", retry_after=OPERATORS_PAUSE, unknown=unknown)
+        final = error.kind not in PASSING
+        log.warning("Feishu refused a post", kind=error.kind.name, code=error.code, log_id=error.log_id, final=final)
+        return CannotPost("Feishu refuses it", final=final, unknown=unknown)
+
+    def _advise(self, error: Refused) -> None:
+        """Tell the operator, and not with every post that waits for it."""
+        code, now = str(error.code), self.clock()
+        if code not in self._advised or now - self._advised[code] >= SAY_AGAIN:
+            self._advised[code] = now
+            log.error("Feishu refuses the bot", code=error.code, log_id=error.log_id, advice=str(advice(error) or ""))

@@ -1,0 +1,159 @@
+"""What a message says, and which pictures it holds. Pure.
+
+The same for a message that comes as an event and for one that was looked up: only a mention's id has another shape.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import PurePosixPath
+from typing import Any
+
+from adapters.feishu.event import File
+
+Json = Mapping[str, Any]
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
+SLASH = ("/", "／")
+ALL = "@_all"  # stands in the words without being among the mentions (contract section 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """words: without the bot's own name. named: the bot is mentioned. other: it is of a kind that holds neither."""
+
+    words: str = ""
+    files: tuple[File, ...] = ()
+    named: bool = False
+    other: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    open_id: str
+    name: str
+
+
+def said(message: str, kind: str, content: str, mentions: object, bot: str) -> Said:
+    """message: its id. content: JSON, as a string. bot: our own open_id."""
+    known = dict(_mentions(mentions))
+    named = any(each.open_id == bot for each in known.values())
+    match kind, _object(content):
+        case "text", {"text": str(words)}:
+            return Said(words=_resolved(words, known, bot), named=named)
+        case "post", post:
+            lines = [*_lines(post)]
+            named = named or any(part.get("user_id") == bot for part in _parts(lines) if part.get("tag") == "at")
+            words = "\n".join(filter(None, (_title(post), *map(_words, lines))))
+            return Said(words=_resolved(words, known, bot), files=(*_shown(message, lines),), named=named)
+        case "image" | "file" as single, found if file := _file(message, single, found):
+            return Said(files=(file,), named=named)
+        case _:
+            return Said(named=named, other=True)
+
+
+def _file(message: str, kind: str, content: Json) -> File | None:
+    """A picture, or a file whose name says that it is one; what it is, is found out when it is read."""
+    match kind, content:
+        case "image", {"image_key": str(key)}:
+            return File(message=message, key=key)
+        case "file", {"file_key": str(key), "file_name": str(name)}:
+            is_picture = PurePosixPath(name.lower()).suffix in SUFFIXES
+            return File(message=message, key=key, kind="file", name=name) if is_picture else None
+    return None
+
+
+def _shown(message: str, lines: Sequence[Sequence[Json]]) -> Iterator[File]:
+    for part in _parts(lines):
+        match part:
+            case {"tag": "img", "image_key": str(key)}:
+                yield File(message=message, key=key)
+
+
+def _object(content: str) -> Json:
+    """What stands in a message; a forwarded one holds a bare sentence instead of JSON."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _post(content: Json) -> Json:
+    """What is looked up may have a level of languages above."""
+    if "content" in content:
+        return content
+    return next((one for one in content.values() if isinstance(one, dict)), {})
+
+
+def _title(content: Json) -> str:
+    title = _post(content).get("title")
+    return title if isinstance(title, str) else ""
+
+
+def _lines(content: Json) -> Iterator[list[Json]]:
+    lines = _post(content).get("content")
+    for line in lines if isinstance(lines, list) else ():
+        yield [part for part in line if isinstance(part, dict)] if isinstance(line, list) else []
+
+
+def _parts(lines: Sequence[Sequence[Json]]) -> Iterator[Json]:
+    for line in lines:
+        yield from line
+
+
+def _words(line: Sequence[Json]) -> str:
+    return "".join(map(_word, line)).strip()
+
+
+def _word(part: Json) -> str:
+    match part:
+        case {"tag": "text" | "a" | "md" | "code_block", "text": str(words)}:
+            return words
+        case {"tag": "at", "user_id": "all"}:
+            return ALL
+        case {"tag": "at", "user_id": str(key)}:
+            return key
+    return ""
+
+
+def _mentions(mentions: object) -> Iterator[tuple[str, _Mention]]:
+    for each in mentions if isinstance(mentions, list) else ():
+        match each:
+            case {"key": str(key), "id": {"open_id": str(id)} | str(id)} if key:
+                yield key, _Mention(id, str(each.get("name") or id))
+
+
+def _resolved(words: str, known: Mapping[str, _Mention], bot: str) -> str:
+    """The words without our own name; others' are ids in a command, which reads them, and names in plain words."""
+    ours = [ALL, *(key for key, each in known.items() if each.open_id == bot), *filter(None, [bot])]
+    words = _closed(re.split(_any_of(ours, known), words))
+    others = {key: each for key, each in known.items() if each.open_id != bot}
+    if not others:
+        return words
+    is_command = words.startswith(SLASH)
+
+    def put(match: re.Match[str]) -> str:
+        each = others[match[0]]
+        return f"<@{each.open_id}>" if is_command else f"@{each.name}"
+
+    return re.sub(_any_of([*others], known), put, words)
+
+
+def _closed(pieces: Sequence[str]) -> str:
+    """What is left where a name was taken out: one space between two words, none at a line's end."""
+    left = [piece for each in pieces if (piece := each.strip(" \t"))]
+    gaps = ["" if first.endswith("\n") or second.startswith("\n") else " " for first, second in pairwise(left)]
+    return "".join(chain.from_iterable(zip(left, [*gaps, ""], strict=False))).strip()
+
+
+def _any_of(keys: Sequence[str], known: Mapping[str, _Mention]) -> str:
+    """Any of these keys, unless a longer key of the message begins with it: `@_user_1` is not in `@_user_12`."""
+
+    def one(key: str) -> str:
+        longer = "|".join(re.escape(each[len(key) :]) for each in known if each.startswith(key) and each != key)
+        return re.escape(key) + (f"(?!{longer})" if longer else "")
+
+    return "|".join(map(one, keys))

@@ -1,0 +1,78 @@
+"""The short word over a card that answers a press, instead of a message of its own.
+
+A press waits a moment for its answer. What is short and for the presser alone is shown there; all else is posted.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bot.chat import Post, Reply, Tone
+from bot.i18n import LANGUAGES, Text, say
+
+LONGEST = 200  # characters; it is gone after a few seconds
+CLIENT_LANGUAGES = {"zh-CN": "zh_cn", "en": "en_us"}
+Json = dict[str, Any]
+
+
+class Toasts:
+    """The presses that are waiting just now, by the key under which their answer comes."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, asyncio.Future[Json]] = {}
+
+    @contextmanager
+    def opened(self, key: str) -> Iterator[asyncio.Future[Json]]:
+        """While this is entered the answer may become the toast; the press that came first has it."""
+        waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        mine = self._open.setdefault(key, waiting) is waiting
+        try:
+            yield waiting
+        finally:
+            if mine:
+                del self._open[key]
+
+    def show(self, post: Post) -> bool:
+        """Whether the post has become the toast of the press that waits for it; then it needs no message."""
+        waiting = self._open.get(post.key)
+        if waiting is None or waiting.done() or not (post.reply.private or post.place.private):
+            return False
+        shown = toast_of(post.reply)
+        if shown is not None:
+            waiting.set_result(shown)
+        return shown is not None
+
+
+def toast_of(reply: Reply) -> Json | None:
+    """The reply as a toast; None where it has more than fits there."""
+    if reply.pictures or reply.buttons or reply.rows or reply.accounts or reply.prompt:
+        return None
+    words = _words(reply)
+    if len(words) > LONGEST or "://" in words:  # nobody can follow an address there
+        return None
+    return _toast(_kind(reply), words)
+
+
+def refusal(reply: Reply) -> Json:
+    """A refusal that is said nowhere else: what is too long for a toast is cut."""
+    words = _words(reply)
+    return _toast(_kind(reply), words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…")
+
+
+def toast(words: Text, kind: str = "info") -> Json:
+    """A word of our own, in the language of the presser's client."""
+    told = {CLIENT_LANGUAGES[language]: say(words, language) for language in LANGUAGES}
+    return _toast(kind, say(words, "en"), told)
+
+
+def _words(reply: Reply) -> str:
+    return " ".join(say(each, reply.language) for each in (reply.text, *reply.notes))
+
+
+def _kind(reply: Reply) -> str:
+    return "error" if reply.tone is Tone.REFUSAL else "info"
+
+
+def _toast(kind: str, words: str, told: dict[str, str] | None = None) -> Json:
+    return {"toast": {"type": kind, "content": words, **({"i18n": told} if told else {})}}
