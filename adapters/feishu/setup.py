@@ -4,8 +4,12 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from io import StringIO
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
+
+import segno
 
 from adapters.feishu import checks, scopes, sdk, slash
 from adapters.feishu.app import App, Check
@@ -18,7 +22,7 @@ from adapters.feishu.scopes import CALLBACKS, EVENTS, grant_link
 from bot.chat import Picture, Reply
 from bot.command import CommandTable
 from bot.errors import CannotStart
-from bot.i18n import Text, text
+from bot.i18n import Text, text, verbatim
 
 # What is asked for where it is not set: the setting's name, and the question.
 ASKED = {
@@ -26,7 +30,9 @@ ASKED = {
     "app_secret": text("The app's secret, from the same page (Credentials & Basic Info)"),
 }
 SHOWN = frozenset({"app_id"})  # of these, what may be seen while it is typed
-CREATE = text("Create a new app by a link that you open and confirm? If not, the id and secret of one are asked for.")
+CREATE = text(
+    "Create a new app by a QR code that you scan and confirm? If not, the id and secret of one are asked for."
+)
 PATIENCE = 120.0  # seconds for all of it, without what is waited for at somebody's phone
 NAME, DESCRIPTION = "Seedream", "Draws and edits pictures with Seedream."
 Tell = Callable[[Text], object]
@@ -40,8 +46,12 @@ async def create(values: Mapping[str, Any], tell: Tell) -> Mapping[str, str]:
     domain = str(values.get("domain") or scopes.FEISHU).rstrip("/")
 
     def show(link: str, seconds: float) -> None:
-        tell(text("Open this link with the Feishu or Lark that the bot is for, and confirm:"))
-        tell(Text("  {link}", {"link": link}))
+        if code := qr_code(link, columns=get_terminal_size().columns):
+            tell(text("Scan this with the Feishu or Lark that the bot is for, or open the link, and confirm:"))
+            tell(verbatim(code))
+        else:
+            tell(text("Open this link with the Feishu or Lark that the bot is for, and confirm:"))
+        tell(verbatim(f"  {link}"))
         tell(text("It is good for {minutes} minutes. Waiting …", minutes=int(seconds // 60)))
 
     try:
@@ -89,6 +99,17 @@ async def set_up(
     if well:
         tell(text("Next: `seedream-bot run`, then write /imagine to the bot in Feishu."))
     return well
+
+
+def qr_code(link: str, *, columns: int) -> str:
+    """For a terminal with light letters on a dark ground; most phones read the other way round, too.
+
+    "" where the terminal is not wide enough: no phone reads a code whose lines are broken.
+    """
+    drawn = StringIO()
+    segno.make_qr(link, error="l").terminal(drawn, border=2, compact=True)
+    code = drawn.getvalue().rstrip("\n")
+    return code if max(map(len, code.splitlines())) <= columns else ""
 
 
 def _told(tell: Tell, *found: Check) -> bool:

@@ -50,6 +50,23 @@ async def test_whoever_confirms_the_link_gets_an_app_with_all_that_it_needs(ther
     assert [form["action"] for form in there.asked] == ["init", "begin", "poll", "poll", "poll"]
 
 
+async def test_a_wide_terminal_shows_the_link_as_a_code_to_scan(
+    there: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.polls = [MADE, MADE]
+    monkeypatch.setenv("COLUMNS", "60")
+    _, narrow = await created(there)
+    monkeypatch.setenv("COLUMNS", "120")
+    _, wide = await created(there)
+
+    assert "█" not in narrow
+    lines = [line for line in wide.splitlines() if "█" in line]
+    # The first row of the finder patterns at the left and the right edge, in the quiet zone of two.
+    assert lines[1].startswith("██ ▄▄▄▄▄ ")
+    assert lines[1].endswith(" ▄▄▄▄▄ ██")
+    assert len({len(line) for line in lines}) == 1
+
+
 async def test_the_secret_is_handed_on_and_not_told(there: Accounts) -> None:
     _, said = await created(there)
 
