@@ -4,7 +4,7 @@ An adapter turns what its platform sends into an `Invocation`, hands it to the `
 Nothing here does I/O except what an adapter hangs into `Attachment.read`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from bot.i18n import Money, Text, text
+
+CELLS = 10  # of an account's bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +174,21 @@ class AccountLine:
             case _:
                 return text("{left} of {limit} left", **values)
 
+    @property
+    def bar(self) -> str:
+        """What is left as filled cells; empty where nothing is limited."""
+        if self.limit is None:
+            return ""
+        filled = round(CELLS * (self.left or 0) / max(self.limit, 1))
+        return "▰" * filled + "▱" * (CELLS - filled)
+
     def _amount(self, value: int) -> object:
         return Money(value) if self.unit == "usd" else f"{value:,}"
+
+
+def worth_showing(accounts: Sequence[AccountLine]) -> Sequence[AccountLine]:
+    """Those with a limit; one without only where nothing is limited at all."""
+    return [account for account in accounts if account.limit is not None] or accounts[:1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

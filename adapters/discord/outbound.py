@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.discord import accounts
 from adapters.discord.buttons import Json, Shown, rows
 from adapters.discord.escape import clamp, clamp_lines, escape
-from bot.chat import AccountLine, Reply, Tone
+from bot.chat import AccountLine, Reply, Tone, worth_showing
 from bot.i18n import Link, Text, say, text
 
 COMPONENTS_V2, EPHEMERAL = 1 << 15, 1 << 6
@@ -110,9 +109,9 @@ def _row(label: Text, value: Text, language: str) -> str:
 
 def _account_lines(lines: Sequence[AccountLine], language: str) -> list[str]:
     drawn = []
-    for line in accounts.worth_showing(lines):
+    for line in worth_showing(lines):
         name = f"**{said(line.name, language)} · {say(line.unit_name, language)}**"
-        parts = [accounts.bar(line), say(line.left_in_words, language)]
+        parts = [line.bar, say(line.left_in_words, language)]
         if line.resets is not None and line.limit is not None:
             parts.append(said(text("starts anew {when}", when=line.resets), language, ago=True))
         drawn += [name, " · ".join(filter(None, parts))]
