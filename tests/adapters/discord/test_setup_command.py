@@ -1,8 +1,6 @@
 """`seedream-bot setup discord` as a process at a terminal, over the proxy, against Discord's real host names."""
 
 import asyncio
-import os
-import pty
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +15,7 @@ from bot.i18n import say
 from bot.ops.setup import keep, language_for
 from bot.settings import Settings
 from tests.bot.ops.processes import environment
+from tests.bot.ops.terminal import Terminal, at_a_terminal
 from tests.simulators.discord.fake import FakeDiscord
 
 NAME = "BOT_DISCORD__TOKEN"
@@ -24,57 +23,11 @@ ARGUMENTS = (sys.executable, "-m", "bot", "setup", "discord")
 PATIENCE = 60
 
 
-class Terminal:
-    """A process as a person sees it and types into it."""
-
-    def __init__(self, process: asyncio.subprocess.Process, screen: int) -> None:
-        self.process = process
-        self._screen = screen
-        self.seen = ""
-
-    async def until(self, words: str) -> None:
-        while words not in self.seen:
-            assert await self._look(), self.seen
-
-    async def types(self, words: str) -> None:
-        await asyncio.to_thread(os.write, self._screen, f"{words}\n".encode())
-
-    async def ends(self) -> int:
-        while await self._look():
-            pass
-        return await self.process.wait()
-
-    async def _look(self) -> bool:
-        try:
-            read = await asyncio.to_thread(os.read, self._screen, 4096)
-        except OSError:  # so Linux says that the other side has ended
-            return False
-        self.seen += read.decode().replace("\r\n", "\n")
-        return bool(read)
-
-
 @asynccontextmanager
-async def at_a_terminal(fake: FakeDiscord, folder: Path, *words: str, **variables: str) -> AsyncIterator[Terminal]:
-    screen, inside = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *ARGUMENTS,
-        *words,
-        stdin=inside,
-        stdout=inside,
-        stderr=inside,
-        cwd=folder,
-        env=environment(**fake.environment(), BOT_DISCORD__PROXY=fake.proxy.url, COLUMNS="200", **variables),
-        start_new_session=True,
-    )
-    os.close(inside)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            yield Terminal(process, screen)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        os.close(screen)
+async def setting_up(fake: FakeDiscord, folder: Path, *words: str, **variables: str) -> AsyncIterator[Terminal]:
+    where = {**fake.environment(), "BOT_DISCORD__PROXY": fake.proxy.url}
+    async with at_a_terminal(folder, "setup", "discord", *words, **where, **variables) as terminal:
+        yield terminal
 
 
 def files(folder: Path) -> list[str]:
@@ -83,7 +36,7 @@ def files(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 async def test_from_nothing_to_a_picture_with_a_token_that_is_never_shown(fake: FakeDiscord, tmp_path: Path) -> None:
-    async with at_a_terminal(fake, tmp_path, "--channel", fake.channel.id, LANG="C.UTF-8") as terminal:
+    async with setting_up(fake, tmp_path, "--channel", fake.channel.id) as terminal:
         await terminal.until("Reset Token): ")
         await terminal.types(f" {fake.token} ")
         await terminal.until("[Y/n]")
@@ -104,7 +57,7 @@ async def test_from_nothing_to_a_picture_with_a_token_that_is_never_shown(fake: 
 
 @pytest.mark.slow
 async def test_whoever_declines_is_told_where_else_it_goes(fake: FakeDiscord, tmp_path: Path) -> None:
-    async with at_a_terminal(fake, tmp_path) as terminal:
+    async with setting_up(fake, tmp_path) as terminal:
         await terminal.until("Reset Token): ")
         await terminal.types(fake.token)
         await terminal.until("[Y/n]")
@@ -118,7 +71,7 @@ async def test_whoever_declines_is_told_where_else_it_goes(fake: FakeDiscord, tm
 
 @pytest.mark.slow
 async def test_a_wrong_token_is_not_kept(fake: FakeDiscord, tmp_path: Path) -> None:
-    async with at_a_terminal(fake, tmp_path) as terminal:
+    async with setting_up(fake, tmp_path) as terminal:
         await terminal.until("Reset Token): ")
         await terminal.types("not.the.token")
         code = await terminal.ends()
@@ -131,7 +84,7 @@ async def test_a_wrong_token_is_not_kept(fake: FakeDiscord, tmp_path: Path) -> N
 
 @pytest.mark.slow
 async def test_a_token_that_is_set_is_not_asked_for(fake: FakeDiscord, tmp_path: Path) -> None:
-    async with at_a_terminal(fake, tmp_path, BOT_DISCORD__TOKEN=fake.token) as terminal:
+    async with setting_up(fake, tmp_path, BOT_DISCORD__TOKEN=fake.token) as terminal:
         code = await terminal.ends()
 
     assert code == 0, terminal.seen
@@ -141,7 +94,7 @@ async def test_a_token_that_is_set_is_not_asked_for(fake: FakeDiscord, tmp_path:
 
 @pytest.mark.slow
 async def test_it_speaks_the_language_of_the_terminal(fake: FakeDiscord, tmp_path: Path) -> None:
-    async with at_a_terminal(fake, tmp_path, BOT_DISCORD__TOKEN=fake.token, LC_ALL="zh_CN.UTF-8") as terminal:
+    async with setting_up(fake, tmp_path, BOT_DISCORD__TOKEN=fake.token, LC_ALL="zh_CN.UTF-8") as terminal:
         code = await terminal.ends()
 
     assert code == 0, terminal.seen

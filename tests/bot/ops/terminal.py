@@ -51,7 +51,7 @@ async def at_a_terminal(folder: Path, *words: str, **variables: str) -> AsyncIte
         stdout=inside,
         stderr=inside,
         cwd=folder,
-        env=environment(COLUMNS="200", LANG="C.UTF-8", **variables),
+        env=environment(**{"COLUMNS": "200", "LANG": "C.UTF-8", **variables}),
         start_new_session=True,
     )
     os.close(inside)
