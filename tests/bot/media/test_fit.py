@@ -1,5 +1,9 @@
 """Our pictures, small enough for a platform."""
 
+import asyncio
+import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +11,7 @@ from PIL import Image
 
 from bot.errors import PictureError
 from bot.media import metadata
-from bot.media.fit import Fitter
+from bot.media.fit import NICENESS, Fitter
 from tests.bot.media.pictures import WHITE, corners, listing, looks_like_corners, near, noise, size_of
 
 FULL = "The original is too large to be posted here; this is a JPEG of it in full size."
@@ -19,6 +23,18 @@ def photo(tmp_path: Path) -> Path:
     file = tmp_path / "photo.png"
     Image.blend(noise(1024, 768), corners(1024, 768), 0.9).save(file)
     return file
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+async def test_whoever_waits_for_an_answer_comes_before_a_picture(photo: Path, tmp_path: Path) -> None:
+    def niceness(_: Path) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async with Fitter() as fitter:
+        found = await asyncio.get_running_loop().run_in_executor(fitter._pool, niceness, photo)
+
+    assert found == NICENESS
+    assert niceness(photo) < found
 
 
 async def test_what_fits_is_the_file_itself(photo: Path, tmp_path: Path) -> None:
