@@ -389,6 +389,10 @@ class Command:
                         **said,
                     )
                 )
+            if option.required and option.verbatim and self.examples and option.name not in given:
+                raise UsageError(
+                    text("Write what you want behind /{command}, as in: {examples}", **said, examples=self.examples)
+                )
             if option.required and option.kind is not Kind.IMAGES and option.name not in given:
                 raise UsageError(text("/{command} needs {option}. Write: {usage}", **said, option=option.name))
 

@@ -21,8 +21,8 @@ def pictures(count: int, **more: Any) -> Given:
 
 
 CASES: dict[str, tuple[str, Given, tuple[str, ...]]] = {
-    "no prompt": ("/imagine", {}, ("prompt", "/imagine prompt")),
-    "a blank prompt": ("/imagine   --count 2", {}, ("prompt",)),
+    "no prompt": ("/imagine", {}, ("behind /imagine", "/imagine a red fox")),
+    "a blank prompt": ("/imagine   --count 2", {}, ("/imagine a red fox",)),
     "a prompt that is too long": ("/imagine " + "fox " * 1500, {}, ("5999", "4000")),
     "an unknown command": ("/imagin a fox", {}, ("/imagine",)),
     "a command like no other": ("/xyzzy", {}, ("/help",)),
