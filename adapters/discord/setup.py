@@ -37,8 +37,8 @@ async def set_up(
     channel: str = "",
     language: str = "en",
     connector: Connect | None = None,
-) -> bool:
-    """Do it and tell each step; False where something has to be mended first.
+) -> bool | None:
+    """Do it and tell each step; False where something has to be mended first, None where the token is not good.
 
     values: the platform's settings by name, the token in plain. picture: a JPEG for the channel of this id, if any,
     with words in this language.
@@ -52,7 +52,8 @@ async def set_up(
             if channel:
                 well &= _told(tell, await _send_picture(client, channel, picture, language))
     except (discord.LoginFailure, *UNREACHED) as error:
-        return _told(tell, problem(error, values))
+        _told(tell, problem(error, values))
+        return None if isinstance(error, discord.LoginFailure) else False
     if well:
         tell(text("Next: `seedream-bot run`, then type /imagine in Discord."))
     return well

@@ -70,9 +70,10 @@ def problem(error: Exception, app: App) -> Check:
         case Refused(code=code, log_id=log_id):
             told = text("Feishu answered with code {code} (log id {log_id}).", code=code, log_id=log_id or "-")
             return Check(name="feishu", told=told, well=False, cure=text("Try again later."))
+    why = error.why if isinstance(error, Unreachable) else type(error).__name__
     return Check(
         name="feishu",
-        told=text("{domain} cannot be reached ({problem}).", domain=app.domain, problem=type(error).__name__),
+        told=text("{domain} cannot be reached ({problem}).", domain=app.domain, problem=why),
         well=False,
         cure=text("Check this machine's way to it, and BOT_FEISHU__DOMAIN."),
     )
@@ -172,7 +173,11 @@ async def granted(rest: Rest, app: App) -> list[Check]:
         link=grant_link(app.domain, app.id, [scope.name for scope in missing]),
     )
     found = [
-        bad("feishu scopes", text("{scope} is missing. {why}", scope=scope.name, why=scope.why), link)
+        bad(
+            "feishu scopes",
+            text("{scope} is missing. What the bot does with it: {why}", scope=scope.name, why=scope.why),
+            link,
+        )
         for scope in missing
     ]
     if not missing:
@@ -184,7 +189,10 @@ def _offered(app: App, scope: scopes.Scope) -> Check:
     """One that is not needed, and nothing that is wrong."""
     link = grant_link(app.domain, app.id, [scope.name])
     told = text(
-        "{scope} is not granted, and need not be. With it: {why} {link}", scope=scope.name, why=scope.why, link=link
+        "{scope} is not granted, and need not be. What the bot does with it: {why} It is added at {link}.",
+        scope=scope.name,
+        why=scope.why,
+        link=link,
     )
     return Check(name="feishu scopes", told=told)
 
@@ -236,8 +244,7 @@ async def webhook(app: App, values: Mapping[str, Any]) -> list[Check]:
         cure = text("Set the encrypt key too, or take the token away.")
         return [Check(name=name, told=told, well=False, warning=True, cure=cure)]
     if not app.address:
-        told = text("BOT_FEISHU__ENCRYPT_KEY is set, but nobody outside knows where the bot is.")
-        return [bad(name, told, text("Set BOT_WEB__PUBLIC_URL to the address by which it is seen from outside."))]
+        return [unaddressed()]
     status = await answered(app.address)
     if status == 401:  # as the bot answers what is not signed
         return [Check(name=name, told=text("The bot answers at {address}.", address=app.address))]
@@ -246,6 +253,13 @@ async def webhook(app: App, values: Mapping[str, Any]) -> list[Check]:
         "Start it, and lead this address to its listener; whatever stands between must pass headers and body on."
     )
     return [Check(name=name, told=told, well=False, warning=True, cure=cure)]
+
+
+def unaddressed() -> Check:
+    """There is a webhook, and Feishu has nowhere to call."""
+    told = text("BOT_FEISHU__ENCRYPT_KEY is set, but nobody outside knows where the bot is.")
+    cure = text("Set BOT_WEB__PUBLIC_URL to the address by which it is seen from outside.")
+    return bad("feishu webhook", told, cure)
 
 
 async def answered(address: str) -> int:

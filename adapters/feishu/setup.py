@@ -27,13 +27,15 @@ from bot.i18n import Text, text, verbatim
 # What is asked for where it is not set: the setting's name, and the question.
 ASKED = {
     "app_id": text("The app's id, from https://open.feishu.cn/app or https://open.larksuite.com/app (cli_…)"),
-    "app_secret": text("The app's secret, from the same page (Credentials & Basic Info)"),
+    "app_secret": text("The app's secret, from its page in the developer console (Credentials & Basic Info)"),
 }
 SHOWN = frozenset({"app_id"})  # of these, what may be seen while it is typed
 CREATE = text(
-    "Create a new app by a QR code that you scan and confirm? If not, the id and secret of one are asked for."
+    "Create a new app by a QR code that you scan and confirm? If you have one already, say no: then its id and secret "
+    "are asked for."
 )
 PATIENCE = 120.0  # seconds for all of it, without what is waited for at somebody's phone
+NOT_MADE = {"access_denied": "it was declined", "expired_token": "the link ran out: run this again for a new one"}
 NAME, DESCRIPTION = "Seedream", "Draws and edits pictures with Seedream."
 Tell = Callable[[Text], object]
 
@@ -59,7 +61,8 @@ async def create(values: Mapping[str, Any], tell: Tell) -> Mapping[str, str]:
             show, name=NAME, description=DESCRIPTION, addons=scopes.addons(), domains=scopes.accounts(domain)
         )
     except sdk.NotRegistered as error:
-        raise CannotStart(f"no app was created ({error}); docs/feishu.md says how to create one by hand") from error
+        why = NOT_MADE.get(str(error), str(error))
+        raise CannotStart(f"no app was created ({why}); docs/feishu.md says how to create one by hand") from error
     tell(text("The app {id} is created.", id=made.app_id))
     settings = {"app_id": made.app_id, "app_secret": made.app_secret}
     place = scopes.place(domain, made.brand)
@@ -74,8 +77,8 @@ async def set_up(
     picture: Path,
     channel: str = "",
     language: str = "en",
-) -> bool:
-    """Do it and tell each step; False where something has to be mended first.
+) -> bool | None:
+    """Do it and tell each step; False where something has to be mended first, None where the secret is not good.
 
     values: the platform's settings by name, secrets in plain. picture: a JPEG for the chat of this id, or the person
     of this open_id or email address, if any, with words in this language.
@@ -87,17 +90,21 @@ async def set_up(
                 _tell_steps(app, tell)
                 return False
             well = _told(tell, await checks.connection(rest, app))
-            well &= _told(tell, *await checks.granted(rest, app))
-            well &= _told(tell, *await published(rest, app))
-            if not well:
-                _tell_steps(app, tell)
+            if app.webhook and not app.address:
+                well &= _told(tell, checks.unaddressed())
+            done = _told(tell, *await checks.granted(rest, app))
+            done &= _told(tell, *await published(rest, app))
             _told(tell, await _put_commands(rest, await table()))
+            if not done:
+                _tell_steps(app, tell)
+            well &= done
             if channel:
                 well &= _told(tell, await _send_picture(rest, channel, picture, language))
     except (Refused, Unreachable, TimeoutError) as error:
-        return _told(tell, problem(error, app))
+        _told(tell, problem(error, app))
+        return None if isinstance(error, Refused) and error.kind is Kind.CREDENTIALS else False
     if well:
-        tell(text("Next: `seedream-bot run`, then write /imagine to the bot in Feishu."))
+        tell(text("Next: `seedream-bot run`, then write to the bot in Feishu: /imagine a lighthouse at night"))
     return well
 
 
@@ -124,13 +131,18 @@ def _told(tell: Tell, *found: Check) -> bool:
 def _tell_steps(app: App, tell: Tell) -> None:
     """What has to be done in the console, in the order in which it can be done."""
     names = scopes.asked()
-    tell(text("In the developer console, each once, and all that is done already may be skipped:"))
+    tell(text("What there is to do in the developer console, in this order; skip what is done already:"))
     tell(text("1. {page}: add the bot.", page=app.page(scopes.FEATURES)))
     tell(text("2. {page}: Batch import/export scopes, Import, and paste this:", page=app.page("auth")))
     tell(Text("{json}", {"json": json.dumps(scopes.importable(names))}))
     tell(text("Or open this link, which has them all: {link}", link=grant_link(app.domain, app.id, names)))
     tell(text("3. {page}: create a version, publish it, and have it approved.", page=app.page("version")))
-    tell(text("4. Start the bot with `seedream-bot run`: the next step can only be saved while it runs."))
+    tell(
+        text(
+            "4. Set BOT_FEISHU__APP_ID and BOT_FEISHU__APP_SECRET, and start the bot with `seedream-bot run`: the next "
+            "step can only be saved while it runs."
+        )
+    )
     tell(
         text(
             "5. {events_page}: choose “{way}” and add {events}. Then {callbacks_page}: choose the same there, and add "
@@ -143,8 +155,9 @@ def _tell_steps(app: App, tell: Tell) -> None:
         )
     )
     if app.webhook:
-        tell(text("The request URL of both is {address}.", address=app.address or scopes.HOOK))
+        tell(text("The request URL of both is {address}.", address=app.address or f"BOT_WEB__PUBLIC_URL{scopes.HOOK}"))
     tell(text("6. Publish another version: events and callbacks hold from then on."))
+    tell(text("After that `seedream-bot doctor --probe` says whether anything is still missing."))
 
 
 async def _put_commands(rest: Rest, table: CommandTable) -> Check:

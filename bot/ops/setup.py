@@ -30,7 +30,10 @@ Table = Callable[[], Awaitable[CommandTable]]
 
 
 class Platform(Protocol):
-    """A platform's own part. `set_up` tells what it does, and returns False where something must be mended first."""
+    """A platform's own part. `set_up` tells what it does.
+
+    It returns False where something must be mended first, and None where what was entered is of no use.
+    """
 
     ASKED: Mapping[str, Text]
 
@@ -43,7 +46,7 @@ class Platform(Protocol):
         picture: Path,
         channel: str,
         language: str,
-    ) -> bool: ...
+    ) -> bool | None: ...
 
 
 @runtime_checkable
@@ -81,7 +84,7 @@ def set_up(name: str, settings: Settings, *, table: Table, channel: str = "") ->
     well = asyncio.run(
         platform.set_up({**values, **entered}, tell, table=table, picture=PICTURE, channel=channel, language=language)
     )
-    if well and entered:
+    if entered and well is not None:
         _offer_to_keep({_variable(name, key): value for key, value in entered.items()}, language)
     return 0 if well else 1
 
@@ -104,7 +107,7 @@ def keep(secrets: Mapping[str, str], file: Path) -> None:
 
 
 def _offer_to_keep(secrets: Mapping[str, str], language: str) -> None:
-    names = ", ".join(secrets)
+    names = tuple(secrets)
     question = text("Write {names} into {file}, which then only you can read?", names=names, file=str(DOTENV))
     if typer.confirm(say(question, language), default=True):
         keep(secrets, DOTENV)

@@ -70,6 +70,28 @@ async def test_a_new_apps_secret_is_kept_before_anything_can_go_wrong_with_it(tm
     assert str(MADE["client_secret"]) not in terminal.seen
 
 
+@pytest.mark.parametrize(("wrong", "offered"), [(False, True), (True, False)])
+async def test_what_was_entered_is_kept_as_soon_as_it_is_good(
+    fake: FakeFeishu, tmp_path: Path, wrong: bool, offered: bool
+) -> None:
+    fake.scopes -= {"im:resource"}  # the console has to be visited in any case
+    async with at_a_terminal(tmp_path, "setup", "feishu", BOT_FEISHU__DOMAIN=fake.url) as terminal:
+        await terminal.until("[Y/n]")
+        await terminal.types("n")
+        await terminal.until("(cli_…): ")
+        await terminal.types(fake.app_id)
+        await terminal.until("Basic Info): ")
+        await terminal.types("wrong" if wrong else fake.app_secret)
+        if offered:
+            await terminal.until("only you can read?")
+            await terminal.types("")
+        code = await terminal.ends()
+
+    assert code == 1
+    assert ("only you can read?" in terminal.seen) is offered
+    assert (tmp_path / ".env").exists() is offered
+
+
 async def test_what_is_set_is_not_asked_for(fake: FakeFeishu, tmp_path: Path) -> None:
     variables = {"BOT_FEISHU__APP_ID": fake.app_id, "BOT_FEISHU__APP_SECRET": fake.app_secret}
     async with at_a_terminal(tmp_path, "setup", "feishu", BOT_FEISHU__DOMAIN=fake.url, **variables) as terminal:
