@@ -21,6 +21,7 @@ ESCAPE = re.compile(r"\s*[-－]{2}(?!\S)")
 QUOTED = re.compile("|".join(rf"{opening}(.*?){closing}(?!\S)" for opening, closing in QUOTES.items()), re.DOTALL)
 WORD = re.compile(r"\S+")
 SPACE = re.compile(r"\s*")
+LONGEST = 20_000  # five times the longest prompt; a platform may let through more, and who waits is everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ def parse(line: str, table: CommandTable) -> Parsed | None:
     line = line.strip()
     if not line.startswith(("/", "／")):
         return None
+    if len(line) > LONGEST:
+        raise UsageError(
+            text("This is too long to be read: {length} characters, and at most {most}.", length=len(line), most=LONGEST)
+        )
     command, rest = _command(line[1:], table)
     values, words = _options(rest, command)
     return Parsed(command.name, values | _positional(words, command, values))

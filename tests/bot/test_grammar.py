@@ -461,3 +461,8 @@ def test_a_line_with_people_and_rooms_is_read_back() -> None:
 
     assert parsed is not None
     assert parsed.values == values
+
+
+def test_a_line_that_nobody_can_mean_is_not_read() -> None:
+    with pytest.raises(UsageError, match="too long to be read: 150008 characters, and at most 20000"):
+        grammar.parse("/imagine " + "—a " * 50_000, TABLE)
