@@ -60,6 +60,7 @@ class Dispatcher:
     language: str = "en"
     admins: Collection[str] = ()
     _tasks: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
+    _noting: set[asyncio.Task[bool]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._reading = Reading(
@@ -74,6 +75,8 @@ class Dispatcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._noting:
+            await asyncio.wait(self._noting, timeout=10)
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=10)
         for task in list(self._tasks.values()):
@@ -87,6 +90,13 @@ class Dispatcher:
         complete: puts in what has to be asked for first, as a person's name; it may take its time, and never raises
         but `BotError`.
         """
+        # A note that is on its way cannot be stopped: whoever gives up waiting must not leave it without an answer.
+        noting = asyncio.create_task(self._note(invocation, raw, complete), name=f"noting {invocation.id}")
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+        return await asyncio.shield(noting)
+
+    async def _note(self, invocation: Invocation, raw: Mapping[str, Any], complete: Complete | None) -> bool:
         new = await self.database.transaction(
             inbox.receive, invocation.id, invocation.actor.adapter, raw, micros(self.clock())
         )
@@ -188,7 +198,9 @@ class Dispatcher:
         loaded = await self.database.read(record.load, found) if found else None
         attachments = quoted.attachments
         if loaded is None and quoted.look is not None:
-            attachments = await quoted.look()
+            # Nobody else's message is opened for who may not ask here, nor for what needs no picture.
+            self._reading.check_space(invocation, quoted=True)
+            attachments = await quoted.look() if self._reading.takes_pictures(invocation) else ()
             if not attachments:  # it shows nothing that the words could change, so they stand for themselves
                 return replace(invocation, quoted=None), None
         return invocation, Quote(generation=loaded, index=quoted.index, attachments=attachments)

@@ -5,7 +5,9 @@ what is set there under the same names.
 """
 
 import re
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
 
@@ -42,6 +44,11 @@ class Discord(Section):
     def is_on(self) -> bool:
         return self.token is not None
 
+    @property
+    def lacks(self) -> str:
+        """The setting that is forgotten where another one is there."""
+        return ""
+
     @field_validator("guilds")
     @classmethod
     def _are_ids(cls, guilds: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,12 +82,36 @@ class Feishu(Section):
     verification_token: Key = field(None, "The app's verification token, which every event to that address must hold.")
     oldest: Hours = field("1h", "What was written longer ago than this is not answered any more.")
     group_owners: bool = field(
-        False, "Whether the owner of a group may use `/admin` in it; what is set there holds for the whole tenant."
+        False,
+        "Whether the owner of a group may use `/admin` in it. What is set there holds for the whole tenant, and "
+        "everybody who makes a group is its owner.",
     )
 
     @property
     def is_on(self) -> bool:
         return bool(self.app_id) and self.app_secret is not None
+
+    @property
+    def lacks(self) -> str:
+        if self.is_on or not (self.app_id or self.app_secret):
+            return ""
+        return "APP_SECRET" if self.app_id else "APP_ID"
+
+    @field_validator("domain")
+    @classmethod
+    def _is_safe(cls, domain: str) -> str:
+        """The secret goes there: in the clear only to this machine, as for tests."""
+        parts = urlsplit(domain)
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("must begin with https://, or the app's secret could be read on its way")
+        return domain
+
+    @field_validator("oldest")
+    @classmethod
+    def _lets_something_in(cls, oldest: timedelta) -> timedelta:
+        if oldest < timedelta(minutes=1):
+            raise ValueError('must be at least "1m", or nothing would be answered')
+        return oldest
 
     @field_validator("app_id")
     @classmethod
@@ -100,6 +131,12 @@ class Platforms(Section):
         """The settings of each platform that is on, by its name, with secrets in plain."""
         sections = {name: getattr(self, name) for name in Platforms.model_fields}
         return {name: _plain(section) for name, section in sections.items() if section.is_on}
+
+    @property
+    def half_set(self) -> dict[str, str]:
+        """Platforms that are off because one setting is forgotten, with its name."""
+        lacks = {name: getattr(self, name).lacks for name in Platforms.model_fields}
+        return {name: f"BOT_{name}__{lacking}".upper() for name, lacking in lacks.items() if lacking}
 
 
 def _plain(section: Section) -> dict[str, Any]:

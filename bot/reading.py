@@ -12,7 +12,7 @@ from typing import Any
 from bot import grammar
 from bot.asking import PRIVATE_PRESSES, Press, Presses
 from bot.chat import Actor, Invocation
-from bot.command import Command, CommandTable, Option
+from bot.command import Command, CommandTable, Kind, Option
 from bot.errors import BotError, NotAllowed, UsageError
 from bot.i18n import language_of, text, verbatim
 from bot.people import Preferences, space_of
@@ -77,6 +77,13 @@ class Reading:
         command = self.table.find(name)
         command.check_allowed(admin=invocation.actor.admin)
         return command, command.bind(values, invocation.attachments, pictures_coming=1 if quoted else 0)
+
+    def takes_pictures(self, invocation: Invocation) -> bool:
+        """Whether the pictures of a message that it replies to can matter to it."""
+        if invocation.press:
+            return False
+        name, _ = self._said(invocation, quoted=True)
+        return any(option.kind is Kind.IMAGES for option in self.table.find(name).options)
 
     def _said(self, invocation: Invocation, *, quoted: bool) -> tuple[str, Mapping[str, object]]:
         """Words in reply to a picture change it; words with pictures do too; words alone draw."""

@@ -31,13 +31,14 @@ def connect(
     threads: bool = False,
     shards: str = "",
     zone: str = "",
+    language_is_set: bool = False,
     **services: Any,
 ) -> DiscordAdapter:
     """folder: of its own, for uploads and for files on their way. link: a public address of a picture, if there is one.
 
     model: what is drawn with by default; waiting: counts the requests in line; threads: whether a series goes on in a
-    thread; shards: `first-last/count`, "" for all. Everything else is `DiscordAdapter`'s. zone: of no use here, since
-    Discord shows times by each reader's own clock.
+    thread; shards: `first-last/count`, "" for all. Everything else is `DiscordAdapter`'s.
+    zone, language_is_set: of no use here, since Discord tells everybody's language, and shows times by their clocks.
     A wrong token is found when the adapter is entered.
     """
     # At DEBUG discord.py writes addresses that hold interaction tokens.

@@ -5,7 +5,7 @@ connection, or the door for webhooks, which must not begin before what was left 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain, repeat
 from typing import Any, Protocol, Self
@@ -21,12 +21,11 @@ from adapters.feishu.ports import Door
 from adapters.feishu.rest import Refused, Rest, Unreachable
 from bot.chat import Hook, Invocation, Post
 from bot.errors import CannotStart
-from bot.i18n import say
+from bot.i18n import say, text
 
 log = structlog.get_logger(__name__)
 
 PAUSES = (1.0, 2.0, 5.0, 15.0, 60.0)
-LONGEST_PAUSE = 300.0
 FIRST_CALL = 10.0  # seconds that a start waits for the platform, before it goes on without
 Json = dict[str, Any]
 
@@ -49,7 +48,7 @@ class FeishuAdapter:
     """The port `bot.chat.Adapter`.
 
     line: makes the long connection; None where the platform calls `webhook` instead. own_id: where the bot's open_id
-    is put as soon as it is known.
+    is put as soon as it is known. pauses: seconds between attempts to get as far as that, the last one for ever.
     """
 
     name = NAME
@@ -65,6 +64,7 @@ class FeishuAdapter:
         line: Callable[[], Line] | None,
         webhook: Hook | None,
         own_id: "OwnId",
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._rest = rest
         self._door = door
@@ -73,6 +73,7 @@ class FeishuAdapter:
         self._new_line = line
         self._webhook = webhook
         self._own_id = own_id
+        self._pauses = pauses
         self._line: Line | None = None
         self._trouble = ""
         self._hears = False
@@ -93,7 +94,7 @@ class FeishuAdapter:
                     ) from error
                 self._note(error)
             except (Unreachable, TimeoutError) as problem:
-                log.warning("Feishu is not to be reached yet", problem=type(problem).__name__)
+                self._note_unreached(problem)
             self._stack = stack.pop_all()
         return self
 
@@ -134,7 +135,7 @@ class FeishuAdapter:
         self._trouble = ""
 
     async def _listen(self) -> None:
-        for pause in chain(PAUSES, repeat(LONGEST_PAUSE)):
+        for pause in self._for_ever():
             if self._own_id.value:
                 break
             await asyncio.sleep(pause)
@@ -143,12 +144,28 @@ class FeishuAdapter:
             except Refused as error:
                 self._note(error)
             except Unreachable as problem:
-                log.warning("Feishu is not to be reached", problem=type(problem).__name__)
+                self._note_unreached(problem)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._put_commands())
             if self._new_line is not None:
-                self._line = self._new_line()
-                tasks.create_task(self._line.run())
+                tasks.create_task(self._hear(self._new_line))
+
+    async def _hear(self, new_line: Callable[[], Line]) -> None:
+        """A line ends when it is closed. One that ends otherwise is told of, and another one tried."""
+        for pause in self._for_ever():
+            self._line = new_line()
+            try:
+                await self._line.run()
+                return
+            except Exception as error:  # a door: nobody looks at this task, and nothing would be heard for ever
+                log.exception("the long connection to feishu ended")
+                words = text("The connection broke ({problem}); the log says where.", problem=type(error).__name__)
+                self._trouble = say(words, "en")
+            await asyncio.sleep(pause)
+            self._trouble = ""
+
+    def _for_ever(self) -> Iterator[float]:
+        return chain(self._pauses, repeat(self._pauses[-1]))
 
     async def _put_commands(self) -> None:
         """Put the commands where they have changed. Without it the bot still understands them."""
@@ -156,6 +173,8 @@ class FeishuAdapter:
             changed = await slash.reconcile(self._rest, self._door.table)
         except (Refused, Unreachable) as problem:
             log.warning("the slash commands could not be put at Feishu", **_told(problem))
+        except Exception:  # a door: whatever came as an answer, it must not end what listens beside this
+            log.exception("the slash commands could not be put at Feishu")
         else:
             log.info("the slash commands stand at Feishu", changed=len(changed))
 
@@ -168,6 +187,11 @@ class FeishuAdapter:
         cure = advice(error)
         self._trouble = say(cure, "en") if cure else f"Feishu answers with code {error.code}"
         log.error("Feishu refuses the bot", **_told(error))
+
+    def _note_unreached(self, problem: Exception) -> None:
+        words = text("Feishu cannot be reached ({problem}). It is tried again.", problem=type(problem).__name__)
+        self._trouble = say(words, "en")
+        log.warning("Feishu is not to be reached yet", problem=type(problem).__name__)
 
 
 class OwnId:
@@ -182,5 +206,7 @@ class OwnId:
 
 def _told(problem: Refused | Unreachable) -> Json:
     if isinstance(problem, Refused):
-        return {"code": problem.code, "status": problem.status, "log_id": problem.log_id}
+        cure = advice(problem)
+        told = {"code": problem.code, "status": problem.status, "log_id": problem.log_id}
+        return {**told, "cure": say(cure, "en")} if cure else told
     return {"problem": type(problem).__name__}

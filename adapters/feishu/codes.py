@@ -28,21 +28,24 @@ class Kind(Enum):
     OTHER = auto()
 
 
+CARD = 230099  # whatever is wrong with it
 _CODES = {
     Kind.WAIT: (99991400, 230020, 11232),
     Kind.TOKEN: (99991661, 99991663, 99991664, 99991668, 99991671, 99991677),
     Kind.CREDENTIALS: (10003, 10014),
     Kind.SCOPE: (99991672, 99991679, 230027),
     Kind.CAPABILITY: (11205, 230006, 234007),
-    Kind.FORBIDDEN: (230002, 230018, 230035, 232011, 234004),
+    Kind.FORBIDDEN: (230002, 230018, 230035, 230045, 232009, 232011, 234004),
     Kind.OUT_OF_RANGE: (230013, 230053, 41050),
     Kind.SENSITIVE: (230022, 230028),
-    Kind.GONE: (230011, 231003, 230019, 230031, 230110, 234003),
+    Kind.GONE: (230011, 231003, 230019, 230031, 230050, 230110, 234003),
     Kind.NOT_OURS: (230017, 234008),
     Kind.TOO_LARGE: (234006, 230025, 234037, 234039),
-    Kind.OURS: (230001, 230099, 99992402, 234001, 234010, 234011),
+    Kind.OURS: (230001, CARD, 99992402, 234001, 234010, 234011),
 }
 _KINDS = {code: kind for kind, codes in _CODES.items() for code in codes}
+# The words of a refused card tell of pictures that are not known.
+_NO_SUCH_PICTURE = re.compile(r"ErrCode: 200570|im(?:g|age).?key", re.IGNORECASE)
 # Only addresses of the platform itself are handed on: an answer could name any other.
 _GRANT = re.compile(r"https://open\.(?:feishu\.cn|larksuite\.com|larkoffice\.com)/app/[\w/?&=:.,%+-]+")
 _TOKEN = re.compile(r"\b[atu]-[\w.-]{12,}")
@@ -53,7 +56,7 @@ class Refused(Exception):
     """Feishu said no. Its words stay out of the text of this exception, as they may repeat what was sent.
 
     code: Feishu's own; 0 where there is only the HTTP status. log_id: by which Feishu finds the request again.
-    retry_after: seconds, where it said so.
+    retry_after: seconds, where it said so. sent: an earlier attempt of the same request may have been done.
     """
 
     def __init__(
@@ -65,9 +68,12 @@ class Refused(Exception):
         self.msg = _TOKEN.sub("…", msg)
         self.log_id = log_id
         self.retry_after = retry_after
+        self.sent = False
 
     @property
     def kind(self) -> Kind:
+        if self.code == CARD and _NO_SUCH_PICTURE.search(self.msg):
+            return Kind.NOT_OURS
         by_status = {429: Kind.WAIT, 413: Kind.TOO_LARGE}.get(self.status, Kind.OTHER)
         return _KINDS.get(self.code, by_status)
 

@@ -37,11 +37,13 @@ def connect(
     verification_token: str | None = None,
     group_owners: bool = False,
     language: str = "en",
+    language_is_set: bool = False,
     link: Link | None = None,
     **_: Any,
 ) -> FeishuAdapter:
     """folder: of its own, for pictures on their way and what waits for words. zone: in which cards tell the time.
 
+    language: of those who have chosen none; if the operator did not set it, that of most people on the platform.
     link: a public address of a picture, if there is one. A wrong secret is found when the adapter is entered.
     """
     own_id, toasts = OwnId(), Toasts()
@@ -63,7 +65,7 @@ def connect(
         post=ladder.post,
         bot=own_id,
         oldest=oldest,
-        language=usual_language(domain) or language,
+        language=language if language_is_set else usual_language(domain),
         clock=clock,
     )
 

@@ -24,6 +24,7 @@ Json = Mapping[str, Any]
 Take = Callable[[Json], Awaitable[Json | None]]
 
 ACK_IN = 2.5  # seconds; Feishu waits 3 (contract section 0)
+SOON = 2  # times that a connection may be lost without a word before the operator is told
 GIVE_UP = 30.0  # seconds after which what cannot be taken is left
 GRACE = 5.0  # seconds at the end for what is being taken
 AGAIN = 300.0  # seconds between attempts of which only an operator can change the outcome
@@ -116,15 +117,19 @@ class Connection:
 
     async def _held(self, session: aiohttp.ClientSession, codec: Codec, address: Address) -> float:
         """Connect, and hear until it ends; returns how long to wait then."""
+        lost = ""
         socket = await endpoint.connected(session, address)
         async with socket:
-            self.connected, self.problem = True, ""
+            self.connected = True
+            if self._failures <= SOON:  # else it must first be heard that this one is better than those before
+                self.problem = ""
             log.info("the long connection to feishu stands")
             pinging = asyncio.create_task(self._ping(socket, codec, address.service), name="feishu pings")
             try:
                 await self._hear(socket, codec)
             except NoConnection as error:
                 log.warning("the long connection to feishu is lost", problem=str(error))
+                lost = str(error)
             finally:
                 self.connected = False
                 pinging.cancel()
@@ -132,6 +137,8 @@ class Connection:
                 if self._closing:
                     await self._finish(GRACE)
         self._failures += 1
+        if self._failures > SOON:
+            self._note(text("Feishu cannot be reached ({problem}). It is tried again.", problem=lost))
         return max(self._orders.nonce * self._jitter(), self._pause() if self._failures > 1 else 0.0)
 
     def _pause(self) -> float:
@@ -153,7 +160,7 @@ class Connection:
             except sdk.NotAFrame:
                 log.warning("what came from feishu is no frame", bytes=len(message.data))
                 continue
-            self._failures = 0
+            self._failures, self.problem = 0, ""
             if arrived.method == CONTROL:
                 self._obey(arrived)
             elif (payload := parts.whole(arrived)) is not None:

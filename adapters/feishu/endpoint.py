@@ -17,6 +17,7 @@ from bot.i18n import Text, text
 PATH = "/callback/ws/endpoint"
 PATIENCE = 15.0  # seconds for the address, and again for the connection
 HEARTBEAT = 20.0  # seconds between pings of the socket itself, as lark-oapi has them
+LONGEST = 600.0  # seconds; who waited for longer, as a slip could order, would hear nothing for hours
 LARGEST_FRAME = 4 * 2**20
 
 # Of the endpoint, and of the handshake in its headers: lark_oapi.ws.const. The wrong domain is not in there.
@@ -155,4 +156,4 @@ def _address(url: str, *, secure: bool) -> Address:
 
 
 def _seconds(told: object) -> float | None:
-    return float(told) if isinstance(told, int | float) and told >= 0 else None
+    return float(min(told, LONGEST)) if isinstance(told, int | float) and told >= 0 else None

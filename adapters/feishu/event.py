@@ -23,7 +23,7 @@ def storable(words: object) -> object:
 
 Words = Annotated[str, BeforeValidator(storable)]
 Value = Annotated[str | int | float | bool, BeforeValidator(storable)]
-Id = Annotated[str, Field(pattern=r"\A[\w@=+/-]{0,128}\z")]
+Id = Annotated[str, Field(max_length=128, pattern=r"\A[A-Za-z0-9_@=+/-]*\z")]
 ChatKind = Literal["p2p", "group", "topic_group", ""]
 
 
@@ -74,7 +74,7 @@ class Meant(_Stored):
 class Event(_Stored):
     """id: the message's, or for presses and menus the event's, which stay the same when the event is sent again."""
 
-    id: Annotated[str, Field(pattern=r"\A[\w:-]{1,128}\z")]
+    id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"\A[A-Za-z0-9_:-]+\z")]
     where: Where
     line: Words = ""
     command: str = ""

@@ -61,20 +61,23 @@ class Files:
         as good as one without pictures, and the words stand for themselves.
         """
         try:
-            return await self._pictures(message)
+            return await self._pictures(where, message)
         except BotError as error:
             if not where.thread:
                 raise
             log.info("the head of a topic could not be looked at", problem=error.detail)
             return ()
 
-    async def _pictures(self, message: str) -> tuple[Attachment, ...]:
+    async def _pictures(self, where: Where, message: str) -> tuple[Attachment, ...]:
         try:
             item = await self._rest.message(message)
         except Refused as refused:
             raise BotError(_why_not(refused), detail=str(refused)) from refused
         except Unreachable as problem:
             raise BotError(NOT_SEEN, detail=str(problem)) from problem
+        # The bot may look into each chat that it is in; whoever asks, only into the one in which they do.
+        if item.get("chat_id", where.chat) != where.chat:
+            raise BotError(GONE, detail="of another chat")
         return tuple(map(self.attach, self._files(message, item)))
 
     def _files(self, message: str, item: dict[str, Any]) -> tuple[File, ...]:

@@ -5,8 +5,9 @@ take its words, or its card.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from adapters.feishu.codes import Kind, Refused
+from adapters.feishu.codes import Kind, Refused, Unreachable
 from adapters.feishu.outbound import Aside, Shown
 from adapters.feishu.rest import Rest
 from adapters.feishu.standing import Latest
@@ -30,6 +31,8 @@ IMAGE = (10_000_000, 5_000_000, 1_000_000)  # bytes; the contract says 10 MB, th
 MOST_SIDE = 12_000
 FILE = 30_000_000
 AT_ONCE = 4
+PATIENCE = 60.0  # seconds until an upload begins
+ITS_OWN = frozenset({Kind.OURS, Kind.SENSITIVE, Kind.TOO_LARGE})  # refusals that concern this one picture alone
 KNOWN_KEYS = 5_000
 SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
@@ -37,6 +40,9 @@ FOLLOWS = text("A card takes pictures of up to 10 MB, so this is a smaller copy.
 NARROWER = text("The original is too large to be posted here; this is a smaller copy of it.")
 NOT_TAKEN = text("Feishu does not take this picture.")
 WORDLESS = text("Feishu does not take the words of this answer, so they are left out.")
+NOTHING_LEFT = text(
+    "Feishu takes neither the words nor the pictures of this answer. They were drawn, are kept, and count as usual."
+)
 
 Link = Callable[[Picture], str | None]
 
@@ -65,7 +71,10 @@ class Ready:
 
 @dataclass(kw_only=True)
 class Fitting:
-    """link: a public address of a picture's original, where there is one. folder: for files that live for one post."""
+    """link: a public address of a picture's original, where there is one.
+
+    folder: of its own, for files that live for one post; what a killed process left there is removed.
+    """
 
     rest: Rest
     blobs: Blobs
@@ -75,16 +84,21 @@ class Fitting:
     _known: Latest[Ready] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _files: Latest[str] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _locks: "WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
+    _cleared: bool = False
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def ready(self, pictures: Sequence[Picture]) -> list[Ready]:
         """The pictures in order, uploaded where that was not done yet. Raises `Refused` and `Unreachable`."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(each, number)) for number, each in enumerate(pictures, 1)]
-        except ExceptionGroup as problems:
-            raise problems.exceptions[0] from problems
-        return [task.result() for task in tasks]
+        # One that fails stops no other: what is uploaded by then need not be uploaded again.
+        found = await asyncio.gather(
+            *(self._one(each, number) for number, each in enumerate(pictures, 1)), return_exceptions=True
+        )
+        ready = []
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+            ready.append(one)
+        return ready
 
     def forget(self, pictures: Sequence[Picture]) -> None:
         """Feishu does not know their keys: upload them anew."""
@@ -96,7 +110,7 @@ class Fitting:
         blob = ready.picture.blob
         async with self._locks.setdefault(f"file {blob}", asyncio.Lock()):
             if blob not in self._files:
-                async with self._slots:
+                async with self._slot():
                     with self._room() as folder:
                         file = folder / "original"
                         await self.blobs.copy_to(blob, file)
@@ -126,16 +140,16 @@ class Fitting:
             if known is not None:
                 return replace(known, picture=picture, number=number)
             try:
-                async with self._slots:
+                async with self._slot():
                     with self._room() as folder:
                         ready = await self._uploaded(picture, number, folder)
             except (NotThere, PictureError) as error:
                 return Ready(picture=picture, number=number, note=error.text)
             except Refused as error:
-                if error.kind is not Kind.OURS:
+                if error.kind not in ITS_OWN:
                     raise
                 log.error("Feishu does not take a picture", code=error.code, log_id=error.log_id)
-                return Ready(picture=picture, number=number, note=NOT_TAKEN)
+                ready = Ready(picture=picture, number=number, note=NOT_TAKEN)
             self._known[picture.blob] = ready
             return ready
 
@@ -167,9 +181,25 @@ class Fitting:
         fitted = await self.fitter.fit(original, max_bytes=most, folder=folder)
         return fitted.file, fitted.note
 
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """Room for one upload. Whoever waits holds up the delivery of others, so nobody waits for long."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise Unreachable("other uploads take their time") from error
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     @contextmanager
     def _room(self) -> Iterator[Path]:
         """A folder for the files of one upload."""
+        if not self._cleared:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._cleared = True
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
@@ -186,9 +216,16 @@ def without_words(reply: Reply) -> Reply:
         text=WORDLESS,
         prompt="",
         rows=(),
+        accounts=(),
         notes=(verbatim(reply.generation),) if reply.generation else (),
         pictures=tuple(replace(each, alt="") for each in reply.pictures),
     )
+
+
+def without_pictures(reply: Reply) -> Reply:
+    """What is left where Feishu does not take the pictures either: somebody waits, and is told so."""
+    buttons = tuple(each for each in reply.buttons if not each.picks)
+    return replace(without_words(reply), text=NOTHING_LEFT, pictures=(), buttons=buttons)
 
 
 def bare(reply: Reply) -> Reply:

@@ -38,10 +38,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Us:
-    """bot: our own open_id. asking: the commands that cannot do without words."""
+    """bot: our own open_id. asking: the commands that cannot do without words. naming: those about a person."""
 
     bot: str
     asking: Collection[str] = ()
+    naming: Collection[str] = ()
 
 
 def read(payload: Json, us: Us) -> Heard | None:
@@ -49,9 +50,10 @@ def read(payload: Json, us: Us) -> Heard | None:
     match payload:
         case {"header": {"event_type": str(kind), "event_id": str()} as header, "event": dict(event)} if kind in _READ:
             try:
-                return _READ[kind](header, event, us)
-            except ValueError:  # an id that is none, a time that is none
+                heard = _READ[kind](header, event, us)
+            except (ValueError, RecursionError):  # an id that is none, a time that is none
                 return None
+            return heard if heard and heard.event.where.user else None
     return None
 
 
@@ -75,7 +77,7 @@ def _message(header: Json, event: Json, us: Us) -> Heard | None:
                 "content": str(content),
             } as message,
         }:
-            found = said(id, kind, content, message.get("mentions"), us.bot)
+            found = said(id, kind, content, message.get("mentions"), us.bot, us.naming)
             where = Where(
                 tenant=str(header.get("tenant_key") or sender.get("tenant_key") or ""),
                 user=user,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -22,6 +23,7 @@ from adapters.feishu.pending import Pending, Waiting
 from adapters.feishu.people import Known, People
 from adapters.feishu.ports import Door
 from adapters.feishu.presses import IN_PLACE, asking
+from adapters.feishu.standing import Latest
 from adapters.feishu.toasts import Toasts
 from adapters.feishu.words import ANSWERED_ALONE, NOT_TAKEN, ON_IT, what_to_do
 from bot.chat import Attachment, CannotPost, Invocation, Post, Reply, Tone
@@ -32,8 +34,11 @@ from bot.i18n import Text
 log = structlog.get_logger(__name__)
 
 TOAST_WAIT = 1.5  # seconds; the callback's answer is due after 3 (contract section 3)
+MOST_WAITING = 16  # presses that wait at once: far fewer than there is room for, as messages must not wait behind them
 PATIENCE = 5.0  # seconds for what is being taken up when the adapter stops
+MOST_TO_SAY = 200  # words of our own on their way; a flood gets no more of them
 TOLD = 1_000  # events that got words of our own, which a repeat does not get again
+TOGETHER = 20_000  # ms between pictures that are sent in one go
 PAUSES = (1.0, 3.0, 10.0)  # seconds between the attempts to post words of our own
 Json = dict[str, Any]
 
@@ -71,22 +76,27 @@ class Intake:
         self._clock = clock
         self._toast_wait = toast_wait
         self._asking = asking(door.table)
+        self._naming = naming(door.table)
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._questions: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._counted: Latest[int] = Latest(TOLD)
         self._open: set[asyncio.Task[Any]] = set()
 
     async def take(self, payload: Mapping[str, Any]) -> Json | None:
         """What the platform pushed; returns what a press is answered with. Raises where it must come again."""
         with self._noted():
-            heard = inbound.read(payload, Us(bot=self._bot(), asking=self._asking))
+            heard = inbound.read(payload, Us(bot=self._bot(), asking=self._asking, naming=self._naming))
             if heard is None:
                 log.debug("an event is not for us", kind=inbound.kind_of(payload))
                 return None
             event = heard.event
             if heard.way is not Way.PRESSES and self._clock() - event.received > self._oldest:
-                log.info("an event is too old to be answered", request=event.invocation_id)
+                # Where all are, this machine's clock is wrong.
+                age = int((self._clock() - event.received).total_seconds())
+                log.warning("an event is too old to be answered", request=event.invocation_id, seconds=age)
                 return None
             answer = await self._taken(heard)
-            if not event.where.card:
+            if heard.way is not Way.PRESSES:  # which does not know
                 await self._people.saw(event.where)  # only now: what came right behind must not overtake this
             return answer
 
@@ -132,17 +142,30 @@ class Intake:
     async def _shown(self, event: Event) -> None:
         async with self._pending.turn(event.where.user):
             shown = await self._pending.remember(event)
-            waiting = await self._pending.of(event)
         if not (shown.asked or shown.taken) and self._is_first(event):
-            self._later(self._ask_about(event, sum(len(each.files) for each in waiting)))
+            self._later(self._ask_about(event))
 
-    async def _ask_about(self, event: Event, pictures: int) -> None:
-        question = await self._say(event, what_to_do(pictures), Tone.QUESTION)
-        if question:
-            async with self._pending.turn(event.where.user):
-                await self._pending.asked(event.where.user, event.id, question.split()[0])
+    async def _ask_about(self, event: Event) -> None:
+        """One question about what is sent in one go: it counts on. What comes later gets one of its own."""
+        user = event.where.user
+        async with self._questions.setdefault(user, asyncio.Lock()):
+            waiting = await self._pending.of(event, since=event.where.at - TOGETHER)
+            if event.id not in {each.message for each in waiting}:  # the words were there before the question
+                return
+            pictures = sum(len(each.files) for each in await self._pending.of(event, since=0))
+            question = next((each.asked for each in reversed(waiting) if each.asked), "")
+            if not question or self._counted.get(question) != pictures:
+                said = await self._say(event, what_to_do(pictures), Tone.QUESTION, message=question)
+                question = said.split()[0] if said else ""
+            if question:
+                self._counted[question] = pictures
+                async with self._pending.turn(user):
+                    await self._pending.asked(user, event.id, question)
 
     async def _pressed(self, event: Event) -> Json | None:
+        # A toast after the callback's time is seen by nobody: what was long in being noted waits for none.
+        wait = self._toast_wait if self._toasts.waiting < MOST_WAITING else 0.0
+        until = asyncio.get_running_loop().time() + wait
         kind = await self._people.kind_at_hand(event.where.chat)
         event = _placed(event, kind) if kind else event
         if kind or event.where.direct:  # of an unknown chat nobody can say yet what its rules are
@@ -155,14 +178,14 @@ class Intake:
             except Exception:  # a door: a press does not come again, so the person must
                 log.exception("a press could not be noted", request=event.invocation_id)
                 return toasts.toast(NOT_TAKEN, "error")
-            return await self._first_word(event, answer) if new else None
+            return await self._first_word(event, answer, until) if new else None
 
-    async def _first_word(self, event: Event, answer: "asyncio.Future[Json]") -> Json | None:
+    async def _first_word(self, event: Event, answer: "asyncio.Future[Json]", until: float) -> Json | None:
         """The answer itself where it is short; else a word where nothing else shows yet that the press was felt."""
         came: object = None
         late = False
         try:
-            async with asyncio.timeout(self._toast_wait):
+            async with asyncio.timeout_at(until):
                 came = await self._door.outcome(event.invocation_id)
         except TimeoutError:
             late = True
@@ -191,11 +214,14 @@ class Intake:
         actor = event.actor(known.name, self._language, admin=known.admin)
         return event.invocation(actor, self._files.attach, look)
 
-    async def _say(self, event: Event, words: Text, tone: Tone = Tone.ANSWER) -> str:
-        """Words of our own; returns the message that shows them, "" where there is none."""
+    async def _say(self, event: Event, words: Text, tone: Tone = Tone.ANSWER, *, message: str = "") -> str:
+        """Words of our own; returns the message that shows them, "" where there is none.
+
+        message: the one that they are put into, if one stands already.
+        """
         language = self._door.language_of(event.actor(language=self._language))
         reply = Reply(text=words, tone=tone, language=language)
-        post = Post(key=event.invocation_id, place=event.place, reply=reply)
+        post = Post(key=event.invocation_id, place=event.place, reply=reply, message=message)
         for pause in (*PAUSES, None):
             try:
                 return await self._post(post)
@@ -216,6 +242,11 @@ class Intake:
         return True
 
     def _later(self, work: Coroutine[Any, Any, object]) -> None:
+        if len(self._open) >= MOST_TO_SAY:
+            work.close()
+            log.warning("a word of our own is left out", under_way=len(self._open))
+            return
+
         async def done() -> None:
             with self._noted():
                 try:
@@ -244,6 +275,12 @@ def takes_pictures(line: str, table: CommandTable) -> bool:
         return bool(words)
     command = _command(words[1:].split(maxsplit=1)[:1], table)
     return command is not None and any(option.kind is Kind.IMAGES for option in command.options)
+
+
+def naming(table: CommandTable) -> frozenset[str]:
+    """All names of the commands that are about a person."""
+    about = [each for each in table.commands if any(option.kind is Kind.PERSON for option in each.options)]
+    return frozenset(name.lower() for each in about for name in (each.name, *each.aliases))
 
 
 def _command(name: list[str], table: CommandTable) -> Command | None:

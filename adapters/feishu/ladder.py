@@ -18,36 +18,48 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 import structlog
+from pydantic import ValidationError
 
 from adapters.feishu import keys
 from adapters.feishu.codes import Kind, Refused, Unreachable, advice
+from adapters.feishu.doubts import Doubts
 from adapters.feishu.elements import Json
-from adapters.feishu.fitting import Fitting, Ready, bare, without_words
+from adapters.feishu.fitting import Fitting, Ready, bare, without_pictures, without_words
+from adapters.feishu.originals import Originals
 from adapters.feishu.outbound import MOST_PICTURES, Aside, card
+from adapters.feishu.pace import Pace
 from adapters.feishu.rest import Rest, Sent
 from adapters.feishu.standing import Card, Latest, Standing, digest, pages, read_message
-from adapters.feishu.target import Job, target
+from adapters.feishu.target import Job, Target, target
 from bot.chat import CannotPost, Post, Reply, Tone
-from bot.errors import NotThere
+from bot.errors import BotError
 from bot.i18n import text
 
 log = structlog.get_logger(__name__)
 
 KNOWN_KEYS = 2_000
 WAIT = 1.0  # seconds, where Feishu does not say how long: its limits are counted by the second
+DISK_PAUSE = 30.0
 OPERATORS_PAUSE = 300.0  # nothing changes until somebody has seen to it
 SAY_AGAIN = timedelta(minutes=5)
-CARD, FILE = "interactive", "file"
+SENDS = 5  # a second to one chat (contract section 3)
+PROGRESS = 10  # changes a second of all cards; Feishu takes 1000 calls a minute, and the answers are among them
+CLOCKS_DIFFER = timedelta(seconds=2)
+CARD = "interactive"
 
 ELSEWHERE = text("I could not show this where you asked for it, so it comes here.")
 PRIVATELY = text("This is for you alone, so it comes here.")
-FOR_YOU_ALONE = text("I have an answer for you alone, but may not write to you. Please write to me directly.")
+FOR_YOU_ALONE = text(
+    "I have an answer for you alone, but may not write to you. Ask an admin of your organisation to make me available "
+    "to you."
+)
 NOTHING_HERE = text("There is nothing here any more.")
 
 # Another way may lead on from these; whatever else is refused would be refused there too.
 PASSABLE = frozenset({Kind.GONE, Kind.FORBIDDEN})
 OPERATORS = frozenset({Kind.CREDENTIALS, Kind.SCOPE, Kind.CAPABILITY})
 PASSING = frozenset({Kind.WAIT, Kind.TOKEN, Kind.OTHER})
+UNKNOWN = 230001  # a parameter is wrong: of a reply it may be the message, which was deleted for good
 
 
 class Toasts(Protocol):
@@ -80,29 +92,47 @@ class Ladder:
     rooms: Callable[[str], str] = str
     zone: str = "UTC"
     _standing: Latest[Standing] = field(default_factory=lambda: Latest(KNOWN_KEYS))
-    _unsure: Latest[datetime] = field(default_factory=lambda: Latest(KNOWN_KEYS))
-    _wordless: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
-    _fileless: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _toasted: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _unwanted: Latest[int] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _told: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _advised: Latest[datetime] = field(default_factory=lambda: Latest(100))
+    _sends: Pace = field(default_factory=lambda: Pace(SENDS))
+    _progress: Pace = field(default_factory=lambda: Pace(PROGRESS))
     _locks: "WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
+
+    def __post_init__(self) -> None:
+        self._doubts = Doubts(self.clock)
+        self._originals = Originals(rest=self.rest, fitting=self.fitting, sends=self._sends, doubts=self._doubts)
 
     async def post(self, post: Post) -> str:
         """Show it; returns the ids of its messages with a space between two. Raises `CannotPost`."""
-        if self.toasts.show(post):
+        if post.key in self._toasted or self.toasts.show(post):
+            self._toasted[post.key] = True  # the core may ask again, where it could not note that this was shown
             return ""
         async with self._locks.setdefault(post.key, asyncio.Lock()):
-            try:
-                return await self._simplified(post)
-            except Unreachable as error:
-                unknown = self._unknown(post)
-                raise CannotPost("Feishu cannot be reached", retry_after=error.retry_after, unknown=unknown) from error
-            except Refused as error:
-                raise self._cannot(post, error) from error
+            with self._doubts.about(post):
+                return await self._posted(post)
+
+    async def _posted(self, post: Post) -> str:
+        try:
+            return await self._simplified(post)
+        except Unreachable as error:
+            unknown = self._unknown(post)
+            raise CannotPost("Feishu cannot be reached", retry_after=error.retry_after, unknown=unknown) from error
+        except Refused as error:
+            problem = self._cannot(post, error)
+            if problem.final:
+                await self._leave_word(post)
+            raise problem from error
+        except (BotError, OSError) as error:  # a full disk above all; nothing of it has anything to do with Feishu
+            log.warning("a post could not be made ready", problem=type(error).__name__)
+            raise CannotPost("not ready", retry_after=DISK_PAUSE, unknown=self._unknown(post)) from error
+        except ValidationError as error:
+            raise CannotPost("its place was written by another version", final=True) from error
 
     async def _simplified(self, post: Post) -> str:
         """The whole reply, else what is left of it where Feishu does not take its words, or the card."""
-        reply = without_words(post.reply) if post.key in self._wordless else post.reply
+        reply = self._wanted(post)
         met: set[Kind] = set()
         while True:
             try:
@@ -110,26 +140,38 @@ class Ladder:
             except Refused as error:
                 if error.kind in met:
                     raise
-                met.add(error.kind)
+                if error.kind is not Kind.SENSITIVE:
+                    met.add(error.kind)
                 match error.kind:
                     case Kind.NOT_OURS:
                         self.fitting.forget(reply.pictures)
-                    case Kind.SENSITIVE if post.key not in self._wordless:
-                        self._wordless[post.key] = True
-                        reply = without_words(reply)
+                    case Kind.SENSITIVE if post.key not in self._unwanted or reply.pictures:
+                        self._unwanted[post.key] = self._unwanted.get(post.key, 0) + 1
+                        reply = self._wanted(post)
                     case Kind.OURS | Kind.TOO_LARGE:
                         log.error("a card was refused", code=error.code, status=error.status, log_id=error.log_id)
                         reply = bare(reply)
                     case _:
                         raise
 
+    def _wanted(self, post: Post) -> Reply:
+        """What is left of a reply, by how often Feishu took offence at it."""
+        match self._unwanted.get(post.key, 0):
+            case 0:
+                return post.reply
+            case 1:
+                return without_words(post.reply)
+            case _:
+                return without_pictures(post.reply)
+
     async def _show(self, post: Post, reply: Reply) -> str:
         to = target(post.place)
+        if to.log and reply.private:
+            raise CannotPost("a log room is not told what is private", final=True)
         ready = await self.fitting.ready(reply.pictures)
         wanted = pages([each for each in ready if each.key], MOST_PICTURES)
         standing = self._known(post, reply, len(wanted))
-        files = post.key not in self._fileless
-        asides = self.fitting.asides(ready, files=files)
+        asides = self.fitting.asides(ready, files=self._originals.come(post.key))
         for number, pictures in enumerate(wanted):
             before = standing.cards[number] if number < len(standing.cards) else None
             astray = number > 0 and standing.cards[0].elsewhere
@@ -147,12 +189,25 @@ class Ladder:
             cards = (*standing.cards[:number], shown, *standing.cards[number + 1 :])
             standing = self._note(post, replace(standing, cards=cards))
         standing = await self._tidied(post, reply, standing, len(wanted))
-        if files and reply.generation and reply.tone is not Tone.PROGRESS:
-            standing = await self._with_originals(post, standing, [each for each in ready if each.original])
-            if post.key in self._fileless:  # the card has promised what does not come
+        if reply.generation and reply.tone is not Tone.PROGRESS and self._originals.come(post.key):
+            whole = await self._with_originals(post, to, standing, [each for each in ready if each.original])
+            if whole is None:  # the card has promised what does not come
                 return await self._show(post, reply)
-        self._unsure.pop(post.key, None)
+            standing = whole
+        self._doubts.settled(post.key)
         return standing.message
+
+    async def _with_originals(
+        self, post: Post, to: Target, standing: Standing, wanted: Sequence[Ready]
+    ) -> Standing | None:
+        """None where they do not come after all."""
+        for number in range(len(standing.files), len(wanted)):
+            first, chat = standing.cards[0].id, to.chat or to.user
+            file = await self._originals.send(post.key, chat, first, wanted[number], number)
+            if file is None:
+                return None
+            standing = self._note(post, replace(standing, files=(*standing.files, file)))
+        return standing
 
     def _known(self, post: Post, reply: Reply, cards: int) -> Standing:
         # Originals are sent at the end only, so before it, and once all pictures are gone, there are cards alone; of
@@ -178,7 +233,7 @@ class Ladder:
             try:
                 brought = await way.go()
             except Refused as error:
-                if error.kind not in PASSABLE:
+                if error.kind not in PASSABLE and not (way.name == "reply" and error.code == UNKNOWN):
                     raise
                 lost = lost or error.kind is Kind.FORBIDDEN
                 log.info("a way to post was refused", way=way.name, code=error.code, log_id=error.log_id)
@@ -201,6 +256,8 @@ class Ladder:
 
     async def _change(self, job: Job, before: Card) -> Card:
         drawn = self._card(job, elsewhere=before.elsewhere)
+        if job.reply.tone is Tone.PROGRESS and not self._progress.take("all"):
+            raise CannotPost("many cards change just now", retry_after=WAIT, unknown=self._unknown(job.post))
         await self.rest.change(before.id, drawn)
         return replace(before, digest=digest(drawn))
 
@@ -231,25 +288,18 @@ class Ladder:
 
     async def _new(self, job: Job, send: Callable[[Json, str], Awaitable[Sent]], *, here: bool = True) -> Card:
         """A card that does not stand yet, or perhaps does: then what its uuid brings back is changed."""
-        key, since = job.post.key, self._since(job.post)
-        self._check_uuid(since)
+        key, since = job.post.key, self._doubts.since(job.post.key)
         elsewhere = not here and not job.hidden
         drawn = self._card(job, elsewhere=elsewhere)
         replaced = job.before.id if job.before else ""
         uuid = keys.uuid(key, "card" if here else "card for the person", job.number, replaced)
-        try:
+        await self._sends.turn(job.target.chat if here and job.target.chat else job.target.user)
+        begun = self.clock()
+        with self._doubts.sending(key):
             sent = await send(drawn, uuid)
-        except Unreachable as error:
-            if error.sent and not since:
-                self._unsure[key] = self.clock()
-            raise
-        if not since:
+        if not since and sent.made >= begun - CLOCKS_DIFFER:
             return Card(id=sent.message, digest=digest(drawn), elsewhere=elsewhere)
         return await self._bring(replace(job, before=Card(id=sent.message, elsewhere=elsewhere)))
-
-    def _check_uuid(self, since: datetime | None) -> None:
-        if since and self.clock() - since > keys.SURE:
-            raise CannotPost("it may stand already, and Feishu no longer knows its uuid", final=True)
 
     async def _say_so(self, job: Job) -> None:
         """A word to the group, and nothing of what the answer says."""
@@ -263,6 +313,21 @@ class Ladder:
             log.info("nobody could be told of a private answer", problem=str(error))
         else:
             self._told[key] = True
+
+    async def _leave_word(self, post: Post) -> None:
+        """A card that stands says where its pictures are, instead of promising them for ever."""
+        reply, standing = post.reply, self._known(post, post.reply, 1)
+        if not (reply.pictures and standing.cards) or reply.tone is Tone.PROGRESS:
+            return
+        words = text("This could not be shown here. It is kept: /show {id} brings it.", id=reply.generation)
+        drawn = card(Reply(text=words, tone=Tone.REFUSAL, language=reply.language))
+        first, *others = standing.cards
+        try:
+            await self.rest.change(first.id, drawn)
+        except (Refused, Unreachable) as error:
+            log.info("a word could not be left", problem=str(error))
+        else:
+            self._note(post, replace(standing, cards=(replace(first, digest=digest(drawn)), *others)))
 
     async def _tidied(self, post: Post, reply: Reply, standing: Standing, cards: int) -> Standing:
         """Without the cards, and in the end the files, that have nothing to show any more."""
@@ -286,33 +351,6 @@ class Ladder:
             else:
                 return
 
-    async def _with_originals(self, post: Post, standing: Standing, wanted: Sequence[Ready]) -> Standing:
-        """The originals of pictures that had to be made smaller, each as a file beneath the first card."""
-        for number in range(len(standing.files), len(wanted)):
-            try:
-                file = await self._send_original(post, standing.cards[0].id, wanted[number], number)
-            except (Refused, NotThere, CannotPost) as error:
-                if isinstance(error, Refused) and error.kind in (Kind.WAIT, Kind.TOKEN):
-                    raise
-                log.warning("an original could not be sent", problem=str(error))
-                self._fileless[post.key] = True  # the picture itself is seen; nobody need wait for this
-                break
-            else:
-                standing = self._note(post, replace(standing, files=(*standing.files, file)))
-        return standing
-
-    async def _send_original(self, post: Post, to: str, ready: Ready, number: int) -> str:
-        since = self._since(post)
-        self._check_uuid(since)
-        content = {"file_key": await self.fitting.original(ready)}
-        try:
-            sent = await self.rest.reply(to, FILE, content, uuid=keys.uuid(post.key, "original", number))
-        except Unreachable as error:
-            if error.sent and not since:
-                self._unsure[post.key] = self.clock()
-            raise
-        return sent.message
-
     def _card(self, job: Job, *, elsewhere: bool) -> Json:
         line = ELSEWHERE if elsewhere else PRIVATELY if job.hidden else None
         asides = [*job.asides, *([Aside(words=line)] if line else [])]
@@ -326,14 +364,10 @@ class Ladder:
             further=job.number > 0,
         )
 
-    def _since(self, post: Post) -> datetime | None:
-        """Since when a card of this post may stand without anybody knowing."""
-        return min(filter(None, (post.tried, self._unsure.get(post.key))), default=None)
-
     def _unknown(self, post: Post) -> bool:
         """Whether more may stand than the core knows of."""
         standing = self._standing.get(post.key)
-        return self._since(post) is not None or (standing is not None and standing.message != post.message)
+        return self._doubts.since(post.key) is not None or (standing is not None and standing.message != post.message)
 
     def _cannot(self, post: Post, error: Refused) -> CannotPost:
         unknown = self._unknown(post)

@@ -5,7 +5,7 @@ The same for a message that comes as an event and for one that was looked up: on
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import PurePosixPath
@@ -18,6 +18,8 @@ Json = Mapping[str, Any]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 SLASH = ("/", "／")
 ALL = "@_all"  # stands in the words without being among the mentions (contract section 3)
+MARK = re.compile(r"@_user_\d{1,6}|@_all|ou_\w{1,64}", re.ASCII)
+GAP = "\x1f"  # a separator that nobody types; if somebody does, it is a space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +38,18 @@ class _Mention:
     name: str
 
 
-def said(message: str, kind: str, content: str, mentions: object, bot: str) -> Said:
-    """message: its id. content: JSON, as a string. bot: our own open_id."""
+def said(message: str, kind: str, content: str, mentions: object, bot: str, naming: Collection[str] = ()) -> Said:
+    """message: its id. content: JSON, as a string. bot: our own open_id. naming: the commands about a person."""
     known = dict(_mentions(mentions))
     named = any(each.open_id == bot for each in known.values())
     match kind, _object(content):
         case "text", {"text": str(words)}:
-            return Said(words=_resolved(words, known, bot), named=named)
+            return Said(words=_resolved(words, known, bot, naming), named=named)
         case "post", post:
             lines = [*_lines(post)]
             named = named or any(part.get("user_id") == bot for part in _parts(lines) if part.get("tag") == "at")
             words = "\n".join(filter(None, (_title(post), *map(_words, lines))))
-            return Said(words=_resolved(words, known, bot), files=(*_shown(message, lines),), named=named)
+            return Said(words=_resolved(words, known, bot, naming), files=(*_shown(message, lines),), named=named)
         case "image" | "file" as single, found if file := _file(message, single, found):
             return Said(files=(file,), named=named)
         case _:
@@ -126,20 +128,32 @@ def _mentions(mentions: object) -> Iterator[tuple[str, _Mention]]:
                 yield key, _Mention(id, str(each.get("name") or id))
 
 
-def _resolved(words: str, known: Mapping[str, _Mention], bot: str) -> str:
-    """The words without our own name; others' are ids in a command, which reads them, and names in plain words."""
-    ours = [ALL, *(key for key, each in known.items() if each.open_id == bot), *filter(None, [bot])]
-    words = _closed(re.split(_any_of(ours, known), words))
-    others = {key: each for key, each in known.items() if each.open_id != bot}
-    if not others:
-        return words
-    is_command = words.startswith(SLASH)
+def _resolved(words: str, known: Mapping[str, _Mention], bot: str, naming: Collection[str]) -> str:
+    """The words without our own name; others' are ids in a command that reads them, and names in words to draw."""
+    people = {key: each for key, each in known.items() if each.open_id != bot}
+    ours = {ALL, bot, *known} - people.keys()
+    words = _closed(_put(words, {**{key: key for key in people}, **dict.fromkeys(ours, GAP)}).split(GAP))
+    if _is_about_people(words, naming):
+        return _put(words, {key: f"<@{each.open_id}>" for key, each in people.items()})
+    return _put(words, {key: f"@{each.name}" for key, each in people.items()})
+
+
+def _put(words: str, instead: Mapping[str, str]) -> str:
+    """The words with something else for each mark. In `@_user_12` a 2 follows the first person, if none is twelfth."""
 
     def put(match: re.Match[str]) -> str:
-        each = others[match[0]]
-        return f"<@{each.open_id}>" if is_command else f"@{each.name}"
+        mark = match[0]
+        end = next((end for end in range(len(mark), 0, -1) if mark[:end] in instead), 0)
+        return instead[mark[:end]] + mark[end:] if end else mark
 
-    return re.sub(_any_of([*others], known), put, words)
+    return MARK.sub(put, words)
+
+
+def _is_about_people(words: str, naming: Collection[str]) -> bool:
+    """Chinese names need no space behind them."""
+    name = "".join(words[1:].split(maxsplit=1)[:1]).lower()
+    known = name in naming or any(name.startswith(each) for each in naming if not each.isascii())
+    return words.startswith(SLASH) and known
 
 
 def _closed(pieces: Sequence[str]) -> str:
@@ -147,13 +161,3 @@ def _closed(pieces: Sequence[str]) -> str:
     left = [piece for each in pieces if (piece := each.strip(" \t"))]
     gaps = ["" if first.endswith("\n") or second.startswith("\n") else " " for first, second in pairwise(left)]
     return "".join(chain.from_iterable(zip(left, [*gaps, ""], strict=False))).strip()
-
-
-def _any_of(keys: Sequence[str], known: Mapping[str, _Mention]) -> str:
-    """Any of these keys, unless a longer key of the message begins with it: `@_user_1` is not in `@_user_12`."""
-
-    def one(key: str) -> str:
-        longer = "|".join(re.escape(each[len(key) :]) for each in known if each.startswith(key) and each != key)
-        return re.escape(key) + (f"(?!{longer})" if longer else "")
-
-    return "|".join(map(one, keys))

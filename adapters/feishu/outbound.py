@@ -114,7 +114,7 @@ def stamp(moment: datetime, zone: str) -> str:
 
 def _frame(reply: Reply, summary: str, title: str) -> Json:
     """summary: what the list of chats shows of the card."""
-    config = {"update_multi": True, "summary": {"content": clamp(" ".join(summary.split()), SUMMARY)}}
+    config = {"update_multi": True, "summary": {"content": clamp(" ".join(summary.split()).rstrip(":："), SUMMARY)}}
     header = {"header": {"title": plain(title), "template": _template(reply)}} if title else {}
     return {"schema": "2.0", "config": config, **header, "body": {"elements": []}}
 
@@ -137,14 +137,14 @@ def _words(reply: Reply, more: str, asides: Sequence[Aside], says: Says, room: R
     notes = room.fill(_small_print(reply, asides, says))
     left = room.fill(pair(clamp(name, VALUE), amount) for name, amount in meter(reply.accounts, says))
     table = _table(reply, says, room)
-    return words + table + left + room.fill(_prompt(reply, room)), notes
+    return words + table + room.fill(_prompt(reply, room)) + left, notes
 
 
 def _parted(words: str, tone: Tone, says: Says) -> tuple[str, str]:
     """What stands in the header, which is for few words, and what is left for the body."""
     first, _, rest = words.partition("\n")
     if columns(first) <= TITLE_COLUMNS:
-        return first.strip(), rest.strip()
+        return first.strip().rstrip(":："), rest.strip()
     return _beside_long(tone, says), words
 
 

@@ -73,13 +73,17 @@ class Pending:
         await self._write(person, (*person.shown, shown))
         return shown
 
-    async def of(self, event: Event) -> tuple[Waiting, ...]:
-        """What waits for the words of this event, the first picture first."""
+    async def of(self, event: Event, *, since: int | None = None) -> tuple[Waiting, ...]:
+        """What waits for the words of this event, the first picture first.
+
+        since: what was sent from then on (ms since 1970), after this event too.
+        """
         person = await self._person(event.where.user)
         first = self._now() - WAITS // timedelta(milliseconds=1)
-        return tuple(
-            each for each in person.shown if not each.taken and each.at > first and each.sent <= event.where.at
-        )
+        waiting = (each for each in person.shown if not each.taken and each.at > first)
+        if since is None:
+            return tuple(each for each in waiting if each.sent <= event.where.at)
+        return tuple(each for each in waiting if each.sent >= since)
 
     async def taken(self, user: str, shown: Sequence[Waiting]) -> None:
         """They wait no longer."""

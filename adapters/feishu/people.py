@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from adapters.feishu.codes import Kind, Refused, Unreachable, advice
-from adapters.feishu.event import ChatKind, Where
+from adapters.feishu.event import ChatKind, Where, storable
 from adapters.feishu.rest import Rest
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,7 @@ NAMELESS_FOR = timedelta(minutes=10)
 OWNED_FOR = timedelta(minutes=5)
 SHUT_FOR = timedelta(minutes=10)  # what the app may not ask; a scope that is granted counts soon
 RESTING_FOR = timedelta(seconds=10)  # what did not answer in time
+LONGEST_NAME = 100  # characters
 MOST_MEMBERS = 1_000  # of a group, among whom a name is looked for
 MODES: dict[str, ChatKind] = {"p2p": "p2p", "group": "group", "topic": "topic_group"}
 NOT_GRANTED = (Kind.SCOPE, Kind.CREDENTIALS, Kind.CAPABILITY)
@@ -95,7 +96,7 @@ class People:
         """What is known of somebody without asking."""
         now = self._clock()
         owner = self._owners.get(where.chat, now) if self._has_owner(where) else None
-        return Known(name=self._names.get(where.user, now) or "", admin=owner == where.user)
+        return Known(name=self._names.get(where.user, now) or "", admin=bool(owner) and owner == where.user)
 
     async def find(self, where: Where) -> Known:
         """The same after asking for what is not known."""
@@ -157,22 +158,28 @@ class People:
     async def _ask_chat(self, where: Where) -> None:
         found = await self._rest.chat(where.chat)
         now = self._clock()
-        self._owners.put(where.chat, str(found.get("owner_id") or ""), now + OWNED_FOR)
         kind = MODES.get(str(found.get("chat_mode")), "")
+        # Nobody rules anything by being half of a conversation.
+        owner = str(found.get("owner_id") or "") if kind in ("group", "topic_group") else ""
+        self._owners.put(where.chat, owner, now + OWNED_FOR)
         if kind == "p2p":
             await self._note_direct(where.chat)
         elif kind:
             self._kinds.put(where.chat, kind, now + NAMED_FOR)
 
     def _named(self, user: str, name: object) -> None:
-        if isinstance(name, str) and name.strip():
-            self._names.put(user, name.strip(), self._clock() + NAMED_FOR)
+        if told := str(storable(name if isinstance(name, str) else "")).strip():
+            self._names.put(user, told[:LONGEST_NAME], self._clock() + NAMED_FOR)
 
     async def _directs(self) -> set[str]:
         if self._direct is None:
             async with self._writing:
                 if self._direct is None:
-                    self._direct = await asyncio.to_thread(_lines, self._file)
+                    try:
+                        self._direct = await asyncio.to_thread(_lines, self._file)
+                    except OSError as problem:  # they can be asked for, and buttons must go on working
+                        log.warning("the kinds of chats could not be read", problem=type(problem).__name__)
+                        self._direct = set()
         return self._direct
 
     async def _note_direct(self, chat: str) -> None:
@@ -206,7 +213,8 @@ class _Kept(Generic[Value]):
 
 def _lines(file: Path) -> set[str]:
     file.parent.mkdir(parents=True, exist_ok=True)
-    return set(file.read_text("utf-8").split()) if file.exists() else set()
+    # A line that was broken off, or filled with zeros by a crash, is no chat's id.
+    return set(file.read_text("utf-8", "replace").split()) if file.exists() else set()
 
 
 def _append(file: Path, line: str) -> None:

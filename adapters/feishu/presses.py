@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.feishu.event import storable
 from bot.command import CommandTable
 
 PRESS = re.compile(r"(?P<command>[a-z][a-z0-9_-]{0,30}):(?P<generation>[\w-]{1,60}):(?P<index>[0-9]{0,3})", re.ASCII)
@@ -42,7 +43,7 @@ def pressed(action: Mapping[str, Any], asking: Collection[str]) -> Pressed | Non
     press = _id(action)
     match = PRESS.fullmatch(press)
     if match is None:
-        return Pressed(press=press[:LONGEST]) if press else None
+        return Pressed(press=str(storable(press[:LONGEST]))) if press else None
     entered = _entered(action)
     command, generation, index = match["command"], match["generation"], match["index"]
     if re.fullmatch("[0-9]{1,3}", entered.get("picture", "")):

@@ -12,6 +12,7 @@ from bot.i18n import Text, text
 Json = Mapping[str, Any]
 
 ENABLED = 1  # application/v6/applications, status
+EVENTS_CHECK, CALLBACKS_CHECK = "feishu events", "feishu callbacks"
 
 
 async def published(rest: Rest, app: App) -> list[Check]:
@@ -23,12 +24,12 @@ async def published(rest: Rest, app: App) -> list[Check]:
     info = data.get("app") or {}
     found = version(app, info)
     events = await _events(rest, info)
-    found += _way(app, "feishu events", info.get("event") or {}, app.page(EVENT_TAB))
-    found += _subscribed("feishu events", EVENTS, events, app.page(EVENT_TAB))
+    found += _way(app, EVENTS_CHECK, info.get("event") or {}, app.page(EVENT_TAB))
+    found += _subscribed(EVENTS_CHECK, EVENTS, events, app.page(EVENT_TAB))
     callbacks = info.get("callback_info") or info.get("callback") or {}
-    found += _way(app, "feishu callbacks", callbacks, app.page(CALLBACK_TAB))
+    found += _way(app, CALLBACKS_CHECK, callbacks, app.page(CALLBACK_TAB))
     called = callbacks.get("subscribed_callbacks")
-    found += _subscribed("feishu callbacks", CALLBACKS, called, app.page(CALLBACK_TAB))
+    found += _subscribed(CALLBACKS_CHECK, CALLBACKS, called, app.page(CALLBACK_TAB))
     return found
 
 
@@ -60,6 +61,10 @@ def way(*, webhook: bool) -> Text:
     if webhook:
         return text("Send notifications to developer's server")
     return text("Receive events/callbacks through persistent connection")
+
+
+def what(name: str) -> Text:
+    return text("callbacks") if name == CALLBACKS_CHECK else text("events")
 
 
 def version(app: App, info: Json) -> list[Check]:
@@ -96,25 +101,30 @@ def _way(app: App, name: str, told: Json, page: str) -> list[Check]:
     kind = str(told.get("subscription_type") or told.get("callback_type") or "")
     wanted = way(webhook=app.webhook)
     if not kind:
-        unknown = text("Which way they come cannot be read. At {page} it must be “{way}”.", page=page, way=wanted)
+        unknown = text(
+            "Which way {what} come cannot be read. At {page} it must be “{way}”.",
+            what=what(name),
+            page=page,
+            way=wanted,
+        )
         return [Check(name=name, told=unknown)]
     if kind != ("webhook" if app.webhook else "websocket"):
         cure = text("Choose “{way}” at {page}; the bot must run while you save it.", way=wanted, page=page)
-        return [bad(name, text("They are not sent to where the bot listens."), cure)]
+        return [bad(name, text("The {what} are not sent to where the bot listens.", what=what(name)), cure)]
     url = str(told.get("request_url") or "")
     if app.webhook and app.address and url != app.address:
         cure = text("Set {address} as the request URL at {page}.", address=app.address, page=page)
-        return [bad(name, text("They are sent to another address than this bot's."), cure)]
+        return [bad(name, text("The {what} are sent to another address than this bot's.", what=what(name)), cure)]
     return []
 
 
 def _subscribed(name: str, wanted: Sequence[Subscribed], there: Sequence[str] | None, page: str) -> list[Check]:
     if there is None:
-        told = text("Which are subscribed cannot be read. Look at {page}.", page=page)
+        told = text("Which {what} are subscribed cannot be read. Look at {page}.", what=what(name), page=page)
         return [Check(name=name, told=told)]
     missing = [each for each in wanted if each.name not in there]
     if not missing:
-        return [Check(name=name, told=text("All are subscribed."))]
+        return [Check(name=name, told=text("All {what} are subscribed.", what=what(name)))]
     cure = text("Add it at {page}, and publish a version.", page=page)
     return [
         Check(

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal, Self
 from urllib.parse import quote
@@ -31,10 +32,11 @@ class Bot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A message that stands, and the chat in which it does."""
+    """A message that stands, and the chat in which it does. made: when; a known uuid brings back an older one."""
 
     message: str
     chat: str
+    made: datetime
 
 
 class Rest:
@@ -216,4 +218,6 @@ def _objects(found: Json) -> list[Json]:
 
 
 def _sent(found: Json) -> Sent:
-    return Sent(message=a_word(found, "message_id"), chat=str(found.get("chat_id", "")))
+    made = str(found.get("create_time", ""))  # milliseconds; where it is missing nobody knows, which is long ago
+    at = datetime.fromtimestamp(int(made) / 1000 if made.isdecimal() and len(made) < 15 else 0, UTC)
+    return Sent(message=a_word(found, "message_id"), chat=str(found.get("chat_id", "")), made=at)

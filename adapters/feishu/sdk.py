@@ -184,7 +184,8 @@ def _hollow() -> Iterator[Callable[[str], ModuleType]]:
                 _enter(name)
             yield lambda name: import_module(f"{PACKAGE}.{name}")
         finally:
-            for name in [name for name in sys.modules if ours and name.partition(".")[0] == PACKAGE]:
+            # A list first, in one step: other threads may be importing, and so change what is gone through.
+            for name in [name for name in list(sys.modules) if ours and name.partition(".")[0] == PACKAGE]:
                 del sys.modules[name]
 
 

@@ -43,7 +43,7 @@ class Job:
     @property
     def hidden(self) -> bool:
         """It must not be seen by the group in which it was asked for."""
-        return (self.reply.private or self.post.place.private) and not (self.target.direct or self.target.log)
+        return (self.reply.private or self.post.place.private) and not self.target.direct
 
 
 def target(place: Place) -> Target:

@@ -11,22 +11,29 @@ from typing import Any
 from bot.chat import Post, Reply, Tone
 from bot.i18n import LANGUAGES, Text, say
 
+LATEST = 2.2  # seconds; a little later the press is acknowledged without it, and it would be shown to nobody
 LONGEST = 200  # characters; it is gone after a few seconds
 CLIENT_LANGUAGES = {"zh-CN": "zh_cn", "en": "en_us"}
 Json = dict[str, Any]
 
 
 class Toasts:
-    """The presses that are waiting just now, by the key under which their answer comes."""
+    """The presses that are waiting just now, by the key under which their answer comes. latest: seconds."""
 
-    def __init__(self) -> None:
-        self._open: dict[str, asyncio.Future[Json]] = {}
+    def __init__(self, *, latest: float = LATEST) -> None:
+        self._latest = latest
+        self._open: dict[str, tuple[asyncio.Future[Json], float]] = {}
+
+    @property
+    def waiting(self) -> int:
+        return len(self._open)
 
     @contextmanager
     def opened(self, key: str) -> Iterator[asyncio.Future[Json]]:
         """While this is entered the answer may become the toast; the press that came first has it."""
         waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        mine = self._open.setdefault(key, waiting) is waiting
+        opened = (waiting, waiting.get_loop().time() + self._latest)
+        mine = self._open.setdefault(key, opened) is opened
         try:
             yield waiting
         finally:
@@ -35,8 +42,10 @@ class Toasts:
 
     def show(self, post: Post) -> bool:
         """Whether the post has become the toast of the press that waits for it; then it needs no message."""
-        waiting = self._open.get(post.key)
-        if waiting is None or waiting.done() or not (post.reply.private or post.place.private):
+        if post.key not in self._open or not (post.reply.private or post.place.private):
+            return False
+        waiting, until = self._open[post.key]
+        if waiting.done() or waiting.get_loop().time() >= until:
             return False
         shown = toast_of(post.reply)
         if shown is not None:

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 PAUSES = (0.5, 2.0)  # seconds between the attempts of a call that may be repeated
 LONGEST_WAIT = 3.0  # seconds; what Feishu asks to wait longer for, somebody else has to wait for
+LONGEST_TOLD = 300.0  # seconds; what is told may be a moment in place of a distance, which is decades
 WAIT = 1.0  # seconds, where it does not say: the limits of a chat and of a message are counted by the second
 PATIENCE = 30.0  # seconds for a call
 PATIENCE_WITH_FILES = 120.0
@@ -102,6 +103,7 @@ class Wire:
                 if refused.kind is Kind.WAIT and sent:
                     raise Unreachable(str(refused), sent=True, retry_after=refused.retry_after) from refused
                 if refused.kind is not Kind.WAIT or pause is None or wait > self._longest_wait:
+                    refused.sent = sent
                     raise
                 problem, pause = str(refused), wait * (1 + self._jitter() / 2)
             except Unreachable as error:
@@ -200,7 +202,9 @@ async def answer(response: aiohttp.ClientResponse) -> Json:
                 raise refused
         case _ if response.status in (413, 429):
             raise Refused(status=response.status, code=0, log_id=log_id(response), retry_after=_retry_after(response))
-    raise Unreachable(f"HTTP {response.status}", sent=True, retry_after=_retry_after(response))
+    # A gateway that finds fault with a request has not handed it on.
+    sent = not 400 <= response.status < 500
+    raise Unreachable(f"HTTP {response.status}", sent=sent, retry_after=_retry_after(response))
 
 
 async def content(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
@@ -222,7 +226,7 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     told = response.headers.get("x-ogw-ratelimit-reset") or response.headers.get("Retry-After") or ""
-    return float(told) if told.replace(".", "", 1).isdecimal() else None
+    return min(float(told), LONGEST_TOLD) if told.replace(".", "", 1).isdecimal() else None
 
 
 def log_id(response: aiohttp.ClientResponse, found: Json | None = None) -> str:

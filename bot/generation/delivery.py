@@ -8,7 +8,7 @@ skipped: it is not worth a row.
 import asyncio
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_AGAIN = 1.0
 PLACE_PACE = 3.0  # a place in the line changes with everybody's picture, and nobody needs to see each change
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 32  # on each platform: one that hangs keeps no other waiting
 BUSY_PAUSE, FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0, 300.0
 LONGEST_ANSWER_PAUSE = 30.0  # whoever waits for an answer asks again before a minute is over
 FINAL = {str(state) for state in (*ENDED, State.ASKED)}
@@ -51,6 +51,7 @@ class Delivery:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _posting: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _busy: Counter[str] = field(default_factory=Counter)
     _left: dict[str, float] = field(default_factory=dict)
     _dirty: dict[str, float] = field(default_factory=dict)
     _places: dict[str, int] = field(default_factory=dict)
@@ -147,22 +148,28 @@ class Delivery:
                 del self._left[key]
         now = micros(datetime.now(UTC))
         await self._note_held_up(now)
-        for key in await self.database.read(outbox.due, now, tuple(self.adapters)):
-            if len(self._posting) >= MOST_AT_ONCE:  # one that ends wakes the next round
-                break
-            if key not in self._posting and key not in self._left:
-                self._start(key, self._post_or_leave(key))
+        for name in self.adapters:
+            await self._start_due(name, now)
         if self._line_moved:
             await self._note_places()
         return await self._show_progress()
 
-    def _start(self, key: str, work: Awaitable[None]) -> None:
+    async def _start_due(self, platform: str, now: int) -> None:
+        for key in await self.database.read(outbox.due, now, (platform,)):
+            if self._busy[platform] >= MOST_AT_ONCE:  # one that ends wakes the next round
+                break
+            if key not in self._posting and key not in self._left:
+                self._start(key, platform, self._post_or_leave(key))
+
+    def _start(self, key: str, platform: str, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._posting[key] = task
-        task.add_done_callback(lambda _: self._done(key))
+        self._busy[platform] += 1
+        task.add_done_callback(lambda _: self._done(key, platform))
 
-    def _done(self, key: str) -> None:
+    def _done(self, key: str, platform: str) -> None:
         self._posting.pop(key, None)
+        self._busy[platform] -= 1
         self._wake.set()
 
     async def _post_or_leave(self, key: str) -> None:
@@ -254,7 +261,7 @@ class Delivery:
             self._dirty[generation] = time.monotonic() + wait
             return wait
         self._dirty.pop(generation, None)
-        self._start(posting.key, self._post_progress(posting))
+        self._start(posting.key, posting.place.adapter, self._post_progress(posting))
         return 0.0
 
     async def _post_progress(self, posting: Posting) -> None:
@@ -264,7 +271,9 @@ class Delivery:
                 return
             self._shown_at[posting.key] = time.monotonic()
             try:
-                await self._adapter(posting).post(_post(posting, reply))
+                message = await self._adapter(posting).post(_post(posting, reply))
+                if message != posting.message:  # it took another one, which a crash must not make twice
+                    await self.database.transaction(outbox.moved, posting, message)
             except Exception as error:  # noqa: BLE001 - a door: progress may be lost, the next one or the end comes
                 log.info("progress was not shown", generation=posting.generation, problem=type(error).__name__)
 

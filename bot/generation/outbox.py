@@ -92,6 +92,12 @@ def posted(connection: Connection, posting: Posting, message: str) -> None:
     )
 
 
+def moved(connection: Connection, posting: Posting, message: str) -> None:
+    """While it was changed to show progress it came to stand in other messages, or in more of them."""
+    connection.execute("UPDATE postings SET message=:message WHERE key=:key", message=message, key=posting.key)
+    _note_messages(connection, posting.key, posting.place.adapter, message)
+
+
 def refused(
     connection: Connection, posting: Posting, problem: str, next_at: int, *, final: bool, unknown: bool
 ) -> None:

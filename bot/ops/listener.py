@@ -5,6 +5,7 @@ by their signature. What else the process serves (the chat page) is mounted onto
 metrics with itself.
 """
 
+import asyncio
 import hmac
 import json
 import tempfile
@@ -22,6 +23,7 @@ from bot.media.spool import spool
 from bot.opening import HOOKS, Receive
 
 CONTROL = "/control/"
+CALL_IN = 10.0  # seconds in which a call's body must have come: nobody knows yet whose it is
 MOST_UPLOAD = 2**30  # only the same user gets here; what a picture may have is the core's to say, in words
 
 Action = Callable[[dict[str, Any], tuple[Path, ...]], Awaitable[dict[str, Any]]]
@@ -48,6 +50,7 @@ class Listener:
         receive: Mapping[str, Receive],
         hooks: Mapping[str, Hook],
         next_free: bool = False,
+        call_in: float = CALL_IN,
     ) -> None:
         self.host, self.port = host, port
         self._token = token
@@ -57,6 +60,7 @@ class Listener:
         self._scrape = scrape
         self._receive = receive
         self._next_free = next_free
+        self._call_in = call_in
         self.application = web.Application(client_max_size=2**20)  # also the most that a provider's call may have
         self.application.router.add_get("/healthz", self._healthz)
         self.application.router.add_get("/readyz", self._readyz)
@@ -108,12 +112,19 @@ class Listener:
         return web.Response(body=await self._scrape(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _hook(self, name: str, request: web.Request) -> web.Response:
-        known = await self._receive[name](request.headers, await request.read())
+        known = await self._receive[name](request.headers, await self._body(request))
         return web.Response(status=200 if known else 401)
 
     async def _platform_hook(self, hook: Hook, request: web.Request) -> web.Response:
-        status, answer = await hook(request.headers, await request.read())
+        status, answer = await hook(request.headers, await self._body(request))
         return web.json_response(answer, status=status)
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._call_in):
+                return await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
 
     async def _control(self, request: web.Request) -> web.Response:
         self._check(request)

@@ -47,6 +47,8 @@ async def run(settings: Settings, *, demo_data: bool) -> int:
     async with running(settings, demo_data=demo_data) as app:
         for name in filter(app.settings.lacks, app.settings.providers or ()):
             log.error("provider is left out", provider=name, missing=settings.lacks(name))
+        for name, missing in settings.half_set.items():
+            log.error("a platform is left out", platform=name, missing=missing)
         log.info("ready", address=app.listener.url if app.listener else "", providers=app.settings.provider_order)
         keep_for_good()
         if app.listener and sys.stderr.isatty():

@@ -100,6 +100,22 @@ def test_a_platform_is_on_when_its_token_is_set(settings: Callable[..., Settings
     }
 
 
+@pytest.mark.parametrize(
+    ("feishu", "missing"),
+    [
+        ({}, {}),
+        ({"app_id": "cli_1"}, {"feishu": "BOT_FEISHU__APP_SECRET"}),
+        ({"app_secret": "s"}, {"feishu": "BOT_FEISHU__APP_ID"}),
+        ({"app_id": "cli_1", "app_secret": "s"}, {}),
+    ],
+)
+def test_a_setting_that_is_forgotten_is_named(feishu: dict[str, str], missing: dict[str, str]) -> None:
+    settings = Settings(feishu=feishu)
+
+    assert settings.half_set == missing
+    assert ("feishu" in settings.platforms) == (len(feishu) == 2)
+
+
 def test_its_secrets_are_in_no_repr(settings: Callable[..., Settings]) -> None:
     assert TOKEN not in repr(settings())
     assert "password" not in repr(settings(discord={"proxy": "http://bob:password@proxy.example"}))
@@ -111,6 +127,9 @@ def test_its_secrets_are_in_no_repr(settings: Callable[..., Settings]) -> None:
         ("BOT_DISCORD__GUILDS", '["my server"]', "BOT_DISCORD__GUILDS names my server, which is no server's id"),
         ("BOT_DISCORD__PROXY", "proxy.example", "BOT_DISCORD__PROXY must be an address"),
         ("BOT_DISCORD__TOKEM", "x", "BOT_DISCORD__TOKEN"),
+        ("BOT_FEISHU__APP_ID", "my app", "BOT_FEISHU__APP_ID must be an app's id"),
+        ("BOT_FEISHU__DOMAIN", "http://open.feishu.cn", "BOT_FEISHU__DOMAIN must begin with https://"),
+        ("BOT_FEISHU__OLDEST", "0s", "BOT_FEISHU__OLDEST must be at least"),
     ],
 )
 def test_what_cannot_be_meant_is_said(

@@ -29,7 +29,7 @@ def sample(name: str) -> Json:
 def us() -> Us:
     """The bot that the samples mention."""
     mentions = _loaded("group_mention")["event"]["message"]["mentions"]
-    return Us(bot=mentions[0]["id"]["open_id"], asking=asking(drawing_table()))
+    return Us(bot=mentions[0]["id"]["open_id"], asking=asking(drawing_table()), naming={"admin"})
 
 
 def heard(name: str) -> Heard | None:

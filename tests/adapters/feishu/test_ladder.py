@@ -135,7 +135,7 @@ async def test_a_group_hears_only_that_there_is_something_private_for_somebody_o
 
     word = desk.only(group)
     assert word.reply_to is asked
-    assert "write to me directly" in word.text
+    assert "Ask an admin of your organisation" in word.text
     assert "For Ann" not in word.text
     assert len(desk.fake.called("im.message.reply")) == 1
 

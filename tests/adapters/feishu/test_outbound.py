@@ -215,7 +215,7 @@ def test_few_words_are_the_header_and_many_stand_below_it() -> None:
     refused = card(Reply(text=verbatim("No. " * 60), tone=Tone.REFUSAL))
 
     assert short["header"] == {"title": {"tag": "plain_text", "content": "Drawn for ann_*"}, "template": "green"}
-    assert read(listing) == ["Commands:", "/imagine\n/edit"]
+    assert read(listing) == ["Commands", "/imagine\n/edit"]
     assert read(refused) == ["Sorry", ("No. " * 60).strip()]
     assert refused["header"]["template"] == "red"
 
