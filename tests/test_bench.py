@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench import acks, books, memory, paid, peers, posting, start
+from bench import acks, books, feishu_events, feishu_start, memory, paid, peers, posting, start
 from bench.__main__ import BENCHMARKS, main
 from bench.fresh import RunFailed, alternating, environment, fresh, median, served
 from bench.options import Options
@@ -276,6 +276,34 @@ def test_the_first_page_comes_and_the_process_comes_to_rest() -> None:
 
     assert sides(report) == {"seedream-bot"}
     assert report.rows[0]["idle MiB"] > 0
+
+
+@pytest.mark.slow
+def test_feishu_events_are_noted_once_and_forged_ones_never() -> None:
+    report = feishu_events.run(QUICK)
+
+    assert sides(report) == {feishu_events.OURS, feishu_events.SDK}
+    assert {row["way"] for row in report.rows} == {feishu_events.WEBHOOK, feishu_events.CONNECTION}
+    assert len(report.targets) == 3
+    assert all(target.met for target in report.targets)
+
+
+@pytest.mark.parametrize(("repeated", "forged", "met"), [(1, 0, True), (2, 0, False), (0, 0, False), (1, 1, False)])
+def test_what_runs_twice_or_never_or_was_forged_misses_the_target(
+    repeated: int, forged: int, met: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = dict.fromkeys(("cpu_ms", "wire_ms", "p50", "p99", "mib"), 1.0)
+    monkeypatch.setattr(feishu_events, "fresh", lambda *_, **__: {**figures, "repeated": repeated, "forged": forged})
+
+    assert all(target.met for target in feishu_events.run(QUICK).targets) is met
+
+
+@pytest.mark.slow
+def test_feishu_connects_beside_a_loop_that_ticks() -> None:
+    report = feishu_start.run(QUICK)
+
+    assert sides(report) == {feishu_start.OURS, feishu_start.SDK}
+    assert all(row["connected after s"] > 0 for row in report.rows)
 
 
 def test_a_demonstration_that_ends_is_not_waited_for(tmp_path: Path) -> None:
