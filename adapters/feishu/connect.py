@@ -46,20 +46,23 @@ def connect(
     language: of those who have chosen none; if the operator did not set it, that of most people on the platform.
     link: a public address of a picture, if there is one. A wrong secret is found when the adapter is entered.
     """
-    own_id, toasts = OwnId(), Toasts()
+    own_id = OwnId()
     rest = Rest(domain=domain, app_id=app_id, app_secret=app_secret)
+    people = People(rest=rest, folder=folder, clock=clock, group_owners=group_owners)
+    toasts = Toasts(rooms=people.room)
     ladder = Ladder(
         rest=rest,
         fitting=Fitting(rest=rest, blobs=blobs, fitter=fitter, folder=folder / "outgoing", link=link),
         toasts=toasts,
         models=lambda: models(door),
+        rooms=people.room,
         clock=clock,
         zone=zone,
     )
     intake = Intake(
         door=door,
         files=Files(rest=rest, max_bytes=max_bytes, app_id=app_id),
-        people=People(rest=rest, folder=folder, clock=clock, group_owners=group_owners),
+        people=people,
         pending=Pending(folder=folder / "waiting", clock=clock),
         toasts=toasts,
         post=ladder.post,

@@ -103,7 +103,7 @@ class Connection:
                 address, self._orders = await endpoint.asked(session, self._domain, self._credentials, self._orders)
                 pause = await self._held(session, codec, address)
             except NotAllowed as refusal:
-                self._note(endpoint.words(refusal.code, self._domain), code=refusal.code)
+                self._note(endpoint.words(refusal.code, self._domain), fatal=True, code=refusal.code)
                 pause = self._again
             except NoConnection as error:
                 self._failures += 1
@@ -111,7 +111,8 @@ class Connection:
                 pause = self._pause()
             except Exception as error:  # whatever it was, whoever only waits would hear nothing for ever
                 log.exception("the long connection to feishu broke")
-                self._note(text("The connection broke ({problem}); the log says where.", problem=type(error).__name__))
+                words = text("The connection broke ({problem}); the log says where.", problem=type(error).__name__)
+                self._note(words, fatal=True)
                 pause = self._orders.interval
             await asyncio.sleep(pause)
 
@@ -234,9 +235,10 @@ class Connection:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    def _note(self, words: Text, **fields: object) -> None:
-        """Once for each problem, however often it is met."""
+    def _note(self, words: Text, *, fatal: bool = False, **fields: object) -> None:
+        """Once for each problem, however often it is met. fatal: only an operator can mend it."""
         problem = say(words, "en")
         if problem != self.problem:
             self.problem = problem
-            log.error("no long connection to feishu", problem=problem, **fields)
+            tell = log.error if fatal else log.warning
+            tell("no long connection to feishu", problem=problem, **fields)

@@ -171,7 +171,7 @@ class Intake:
         if kind or event.where.direct:  # of an unknown chat nobody can say yet what its rules are
             refusal = self._door.check(self._made(event, self._people.at_hand(event.where)))
             if refusal:
-                return toasts.refusal(refusal)
+                return self._toasts.refusal(refusal)
         with self._toasts.opened(event.invocation_id) as answer:
             try:
                 new = await self._accept(event)

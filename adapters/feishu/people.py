@@ -70,6 +70,7 @@ class People:
         self._names: _Kept[str] = _Kept()
         self._owners: _Kept[str] = _Kept()
         self._kinds: _Kept[ChatKind] = _Kept()
+        self._chats: _Kept[str] = _Kept()
         self._shut: dict[str, datetime] = {}
         self._direct: set[str] | None = None
         self._writing = asyncio.Lock()
@@ -103,13 +104,18 @@ class People:
         now, late = self._clock(), self._late()
         asks_name = self._names.get(where.user, now) is None
         asks_owner = self._has_owner(where) and self._owners.get(where.chat, now) is None
-        if asks_name or asks_owner:
+        asks_chat = bool(where.chat) and not where.direct and self._chats.get(where.chat, now) is None
+        if asks_name or asks_owner or asks_chat:
             async with asyncio.TaskGroup() as tasks:
                 if asks_name:
                     tasks.create_task(self._find_name(where, late))
-                if asks_owner:
+                if asks_owner or asks_chat:
                     tasks.create_task(self._ask("chat", self._ask_chat, where, late))
         return self.at_hand(where)
+
+    def room(self, chat: str) -> str:
+        """A group's name, where the bot was asked for something there; else its id."""
+        return self._chats.get(chat, self._clock()) or chat
 
     def _has_owner(self, where: Where) -> bool:
         return self._group_owners and bool(where.chat) and not where.direct
@@ -162,14 +168,15 @@ class People:
         # Nobody rules anything by being half of a conversation.
         owner = str(found.get("owner_id") or "") if kind in ("group", "topic_group") else ""
         self._owners.put(where.chat, owner, now + OWNED_FOR)
+        self._chats.put(where.chat, _readable(found.get("name")), now + NAMED_FOR)
         if kind == "p2p":
             await self._note_direct(where.chat)
         elif kind:
             self._kinds.put(where.chat, kind, now + NAMED_FOR)
 
     def _named(self, user: str, name: object) -> None:
-        if told := str(storable(name if isinstance(name, str) else "")).strip():
-            self._names.put(user, told[:LONGEST_NAME], self._clock() + NAMED_FOR)
+        if told := _readable(name):
+            self._names.put(user, told, self._clock() + NAMED_FOR)
 
     async def _directs(self) -> set[str]:
         if self._direct is None:
@@ -209,6 +216,10 @@ class _Kept(Generic[Value]):
         self._all.move_to_end(key)
         while len(self._all) > KNOWN:
             self._all.popitem(last=False)
+
+
+def _readable(name: object) -> str:
+    return str(storable(name if isinstance(name, str) else "")).strip()[:LONGEST_NAME]
 
 
 def _lines(file: Path) -> set[str]:

@@ -4,10 +4,11 @@ A press waits a moment for its answer. What is short and for the presser alone i
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from adapters.feishu.outbound import said
 from bot.chat import Post, Reply, Tone
 from bot.i18n import LANGUAGES, Text, say
 
@@ -18,9 +19,13 @@ Json = dict[str, Any]
 
 
 class Toasts:
-    """The presses that are waiting just now, by the key under which their answer comes. latest: seconds."""
+    """The presses that are waiting just now, by the key under which their answer comes.
 
-    def __init__(self, *, latest: float = LATEST) -> None:
+    rooms: a chat's name by its id. latest: seconds.
+    """
+
+    def __init__(self, *, rooms: Callable[[str], str] = str, latest: float = LATEST) -> None:
+        self._rooms = rooms
         self._latest = latest
         self._open: dict[str, tuple[asyncio.Future[Json], float]] = {}
 
@@ -47,36 +52,33 @@ class Toasts:
         waiting, until = self._open[post.key]
         if waiting.done() or waiting.get_loop().time() >= until:
             return False
-        shown = toast_of(post.reply)
+        shown = self._toast_of(post.reply)
         if shown is not None:
             waiting.set_result(shown)
         return shown is not None
 
+    def refusal(self, reply: Reply) -> Json:
+        """A refusal that is said nowhere else: what is too long for a toast is cut."""
+        words = self._words(reply)
+        return _toast(_kind(reply), words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…")
 
-def toast_of(reply: Reply) -> Json | None:
-    """The reply as a toast; None where it has more than fits there."""
-    if reply.pictures or reply.buttons or reply.rows or reply.accounts or reply.prompt:
-        return None
-    words = _words(reply)
-    if len(words) > LONGEST or "://" in words:  # nobody can follow an address there
-        return None
-    return _toast(_kind(reply), words)
+    def _toast_of(self, reply: Reply) -> Json | None:
+        """The reply as a toast; None where it has more than fits there."""
+        if reply.pictures or reply.buttons or reply.rows or reply.accounts or reply.prompt:
+            return None
+        words = self._words(reply)
+        if len(words) > LONGEST or "://" in words:  # nobody can follow an address there
+            return None
+        return _toast(_kind(reply), words)
 
-
-def refusal(reply: Reply) -> Json:
-    """A refusal that is said nowhere else: what is too long for a toast is cut."""
-    words = _words(reply)
-    return _toast(_kind(reply), words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…")
+    def _words(self, reply: Reply) -> str:
+        return " ".join(said(each, reply.language, rooms=self._rooms) for each in (reply.text, *reply.notes))
 
 
 def toast(words: Text, kind: str = "info") -> Json:
     """A word of our own, in the language of the presser's client."""
     told = {CLIENT_LANGUAGES[language]: say(words, language) for language in LANGUAGES}
     return _toast(kind, say(words, "en"), told)
-
-
-def _words(reply: Reply) -> str:
-    return " ".join(say(each, reply.language) for each in (reply.text, *reply.notes))
 
 
 def _kind(reply: Reply) -> str:

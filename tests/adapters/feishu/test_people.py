@@ -122,7 +122,21 @@ async def test_owners_are_nobody_where_the_operator_did_not_say_so(
     async with set_up(fake, door, tmp_path) as stage:
         found = await stage.people.find(where(ann, group))
 
-    assert (found.admin, asked(fake, CHAT)) == (False, [0])
+    assert not found.admin
+
+
+async def test_a_group_is_called_by_its_name_once_somebody_asked_there(
+    fake: FakeFeishu, door: FakeDoor, tmp_path: Path
+) -> None:
+    ann = fake.person("Ann")
+    group = fake.group("party", ann)
+    async with set_up(fake, door, tmp_path) as stage:
+        before = stage.people.room(group.id)
+        for _ in range(2):
+            await stage.people.find(where(ann, group))
+        after = stage.people.room(group.id)
+
+    assert (before, after, asked(fake, CHAT)) == (group.id, "party", [1])
 
 
 async def test_the_kind_of_a_chat_is_asked_for_where_no_message_told_it(fake: FakeFeishu, stage: Stage) -> None:
