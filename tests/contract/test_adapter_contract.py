@@ -23,6 +23,7 @@ from bot.i18n import Text, text
 from bot.media.store import Blobs
 from bot.storage.database import Database
 from tests.contract.discord_stage import DiscordStage
+from tests.contract.feishu_stage import FeishuStage
 from tests.contract.seen import Seen
 from tests.fakes import NOON, FakeAdapter, FakeClock, attached, painted
 
@@ -156,10 +157,17 @@ async def discord(database: Database, folder: Path) -> AsyncIterator[DiscordStag
         yield stage
 
 
+@asynccontextmanager
+async def feishu(database: Database, folder: Path) -> AsyncIterator[FeishuStage]:
+    async with FeishuStage(folder) as stage:
+        yield stage
+
+
 STAGES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Stage]]] = {
     "web": web,
     "fake": fake,
     "discord": discord,
+    "feishu": feishu,
 }
 
 

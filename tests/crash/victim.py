@@ -134,7 +134,7 @@ def main() -> None:
     watch_transactions(point)
     watch(WebAdapter, "post", point, _kind)
     watch(Blobs, "put", point, lambda file: "blobs.put")
-    watch(Dispatcher, "dispatch", point, lambda invocation: "dispatch")
+    watch(Dispatcher, "dispatch", point, lambda invocation, complete=None: "dispatch")
     if point.name == "create_table":
         watch_migrations(point)
     if rest and rest[0] == "--answer-within":
