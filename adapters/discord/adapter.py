@@ -39,6 +39,11 @@ NOT_NOW = (aiohttp.ClientError, OSError, TimeoutError, discord.HTTPException, di
 FOR_GOOD = (discord.LoginFailure, discord.ConnectionClosed, discord.PrivilegedIntentsRequired)
 
 
+def connections() -> aiohttp.BaseConnector:
+    """As many at once as begin quickly: with each more the loop is longer at it before it looks at anything else."""
+    return aiohttp.TCPConnector(limit=50)
+
+
 class Poster(Protocol):
     async def post(self, post: Post) -> str: ...
 
@@ -72,7 +77,7 @@ class DiscordAdapter:
         message_content: bool = False,
         shard_ids: Sequence[int] | None = None,
         shard_count: int | None = None,
-        connector: Callable[[], aiohttp.BaseConnector] = aiohttp.TCPConnector,
+        connector: Callable[[], aiohttp.BaseConnector] = connections,
         settle: float = 2.0,
     ) -> None:
         self.invalid = InvalidRequests()

@@ -10,6 +10,7 @@ import structlog
 
 from adapters.discord.invalid import InvalidRequests
 from adapters.discord.proxy import through
+from adapters.discord.turns import paced
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,9 @@ class Client(discord.AutoShardedClient):
             # discord.py would otherwise wait as long as Discord says, which may be hours.
             max_ratelimit_timeout=60.0,
         )
+
+        # Of all that discord.py has, the one place where a socket of the gateway can be had.
+        self.http.ws_connect = paced(self.http.ws_connect)  # type: ignore[method-assign, assignment]
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         await self._events.interaction(interaction)

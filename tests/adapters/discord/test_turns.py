@@ -1,8 +1,11 @@
 """Events that come all at once begin in their order, a few in each step of the loop."""
 
 import asyncio
+from typing import Any
 
-from adapters.discord.turns import Turns
+import aiohttp
+
+from adapters.discord.turns import FRAMES_AT_ONCE, Paced, Turns
 
 
 class Crowd:
@@ -55,3 +58,35 @@ async def test_who_leaves_the_line_keeps_nobody_from_a_turn() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     assert crowd.begun == [[0, 2]]
+
+
+class Full:
+    """A socket in which everything has come already."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    async def receive(self, **options: Any) -> aiohttp.WSMessage:
+        self.read += 1
+        return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, str(self.read), None)
+
+
+async def test_what_came_in_one_piece_is_read_a_few_at_a_time() -> None:
+    full: Any = Full()
+    seen = []
+
+    async def looks() -> None:
+        while full.read < 100:
+            seen.append(full.read)
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(looks())
+    socket = Paced(full)
+    read = [(await socket.receive()).data for _ in range(100)]
+    await other
+
+    assert read == [str(number) for number in range(1, 101)]
+    assert max(after - before for before, after in zip(seen, [*seen[1:], 100], strict=True)) <= FRAMES_AT_ONCE
+    assert socket.closed is False
