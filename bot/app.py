@@ -31,10 +31,10 @@ from bot.media.fit import Fitter
 from bot.media.normalise import Normaliser
 from bot.media.store import Blobs
 from bot.media.thumbnails import Thumbnails
-from bot.opening import opened
+from bot.opening import HOOKS, opened
 from bot.ops import originals
 from bot.ops.credits import Credits
-from bot.ops.folder import check_purpose, database_path, make_empty
+from bot.ops.folder import check_purpose, database_place, make_empty, sole_use
 from bot.ops.janitor import Janitor
 from bot.ops.listener import Listener
 from bot.ops.metrics import Metrics
@@ -47,7 +47,7 @@ from bot.providers.sandbox.server import Sandbox
 from bot.settings import Settings
 from bot.spaces import Spaces
 from bot.storage import schema
-from bot.storage.database import Database
+from bot.storage.database import Database, open_database
 
 log = structlog.get_logger(__name__)
 
@@ -81,8 +81,9 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         ownership = stack.enter_context(Ownership(settings.data_dir))
-        await asyncio.to_thread(schema.migrate, database_path(settings))
-        database = await stack.enter_async_context(Database(database_path(settings)))
+        sole = await stack.enter_async_context(sole_use(settings))
+        await asyncio.to_thread(schema.migrate, database_place(settings))
+        database = await stack.enter_async_context(open_database(settings.database_url))
         await check_purpose(database, for_demo=for_demo, demo_data=demo_data)
         is_demo = for_demo or await database.read(demo.is_demo)
         if is_demo and settings.providers is None:  # a key that happens to be set is not for whoever tries the page
@@ -98,6 +99,8 @@ async def running(
         for platform in builder.connected:
             await stack.enter_async_context(platform.listening())
         stack.callback(builder.stop_accepting)
+        if sole:
+            sole.when_lost(builder.stop_accepting)
         yield app
 
 
@@ -215,6 +218,11 @@ class _Builder:
             hooks={platform.name: platform.hook for platform in self.connected if platform.hook},
             next_free=next_free,
         )
+        for platform in self.connected:
+            if platform.hook:
+                address = f"{web.public_url or listener.url}{HOOKS}{platform.name}"
+                tell = log.info if web.public_url else log.warning
+                tell("a platform is to call", platform=platform.name, address=address, public=bool(web.public_url))
         if self.originals:
             self.originals.mount(listener.application)
         app.chat.routes(listener.application)
@@ -316,6 +324,7 @@ class _Builder:
             folder=settings.data_dir / name,
             max_bytes=settings.media.max_bytes,
             language=settings.language,
+            language_is_set="language" in settings.model_fields_set,
             zone=settings.time_zone,
             link=self.originals.of if self.originals else None,
         )

@@ -39,7 +39,9 @@ def parse(line: str, table: CommandTable) -> Parsed | None:
         return None
     if len(line) > LONGEST:
         raise UsageError(
-            text("This is too long to be read: {length} characters, and at most {most}.", length=len(line), most=LONGEST)
+            text(
+                "This is too long to be read: {length} characters, and at most {most}.", length=len(line), most=LONGEST
+            )
         )
     command, rest = _command(line[1:], table)
     values, words = _options(rest, command)

@@ -1,5 +1,6 @@
 """The person behind an actor: found or made at the first contact, with their own defaults."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ class Preferences:
 
     database: Database
     _known: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # what was stored last is what is known
 
     async def load(self) -> None:
         self._known = await self.database.read(_chosen)
@@ -42,8 +44,9 @@ class Preferences:
 
     async def change(self, person: str, changes: Mapping[str, str]) -> dict[str, str]:
         """Store new defaults, as `change_settings` does, and know them from then on."""
-        settings, actors = await self.database.transaction(_change, person, changes)
-        self._known.update(dict.fromkeys(actors, settings))
+        async with self._changing:
+            settings, actors = await self.database.transaction(_change, person, changes)
+            self._known.update(dict.fromkeys(actors, settings))
         return settings
 
 
@@ -68,21 +71,23 @@ def find(connection: Connection, actor: Actor, at: int) -> Person:
             id=row["id"], name=actor.name, settings=json.loads(row["settings"]), admin=actor.admin, space=space
         )
     person = secrets.token_hex(6)
-    connection.execute(
-        "INSERT INTO people (id, name, created_at) VALUES (:id, :name, :at)", id=person, name=actor.name, at=at
-    )
-    connection.execute(
-        "INSERT INTO actors (adapter, user_id, person) VALUES (:adapter, :user, :person)",
+    first = connection.execute(
+        "INSERT INTO actors (adapter, user_id, person) VALUES (:adapter, :user, :person) ON CONFLICT DO NOTHING",
         adapter=actor.adapter,
         user=actor.user,
         person=person,
+    )
+    if not first:  # they said two things at once
+        return find(connection, actor, at)
+    connection.execute(
+        "INSERT INTO people (id, name, created_at) VALUES (:id, :name, :at)", id=person, name=actor.name, at=at
     )
     return Person(id=person, name=actor.name, settings={}, admin=actor.admin, space=space)
 
 
 def change_settings(connection: Connection, person: str, changes: Mapping[str, str]) -> dict[str, str]:
     """Store a person's new defaults; an empty value takes one back. Returns all that now hold."""
-    row = connection.row("SELECT settings FROM people WHERE id=:id", id=person)
+    row = connection.lock_row("SELECT settings FROM people WHERE id=:id", id=person)
     settings: dict[str, str] = {**json.loads(row["settings"] if row else "{}"), **changes}
     settings = {name: value for name, value in settings.items() if value}
     connection.execute(

@@ -148,7 +148,7 @@ class Settings(Platforms):
     database_url: DatabaseUrl = Field(
         default_factory=lambda values: f"sqlite:///{values['data_dir']}/bot.db",
         repr=False,  # a secret although no SecretStr: it may hold a password
-        description="The database, as `sqlite:///...`; `postgresql://...` is for a later version.",
+        description="The database, as `sqlite:///...` or `postgresql://user:password@host:5432/name`.",
     )
     blobs_url: BlobsUrl = Field(
         default_factory=lambda values: f"file://{quote(str(values['data_dir']), safe='/{}')}/blobs",

@@ -4,6 +4,7 @@ They are stored with an audit row for every change, and kept in memory: what has
 answer, or while somebody types, waits for no database.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -64,6 +65,7 @@ class Spaces:
 
     database: Database
     _rules: dict[str, SpaceRules] = field(default_factory=dict)
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # what was stored last is what is known
 
     async def load(self) -> None:
         self._rules = await self.database.read(_all)
@@ -74,8 +76,9 @@ class Spaces:
 
     async def change(self, space: str, change: Change, *, by: Person, at: int) -> tuple[SpaceRules, bool]:
         """The rules after a change, and whether it changed anything."""
-        before, after = await self.database.transaction(change_rules, space, change, by, at)
-        self._rules[space] = after
+        async with self._changing:
+            before, after = await self.database.transaction(change_rules, space, change, by, at)
+            self._rules[space] = after
         return after, before != after
 
     async def audit(self, space: str, most: int) -> list[Audited]:
@@ -87,6 +90,7 @@ def change_rules(
     connection: Connection, space: str, change: Change, by: Person, at: int
 ) -> tuple[SpaceRules, SpaceRules]:
     """Rules before and after; every rule that differs leaves an audit row."""
+    connection.lock(f"rules of {space}")  # the first change finds no row
     before = rules_of(connection, space)
     after = change(before)
     was, now = asdict(before), asdict(after)

@@ -58,6 +58,7 @@ ONLY_BY = {
     "bot.commands": {"bot/app.py", "bot/commands", "bot/ops/views.py"},
     "bot.media.store": {"bot/app.py", "bot/media", "bot/ops/janitor.py"},
     "sqlite3": {"bot/storage", "bot/ops"},
+    "psycopg": {"bot/storage"},
     "sqlalchemy": {"bot/storage"},
     "alembic": {"bot/storage"},
     "adapters": {"adapters"},
@@ -176,13 +177,15 @@ for root in ("bot", "adapters"):
             importlib.import_module(module.name)
 import asyncio
 from bot.settings import Settings
-from bot.storage.database import Database
+from bot.storage.database import SQLiteDatabase
+from bot.storage.postgres import PostgresDatabase
+made = (Settings, SQLiteDatabase, PostgresDatabase, asyncio.AbstractEventLoop, asyncio.Event, asyncio.Lock)
 built = [
     f"{name}.{key}"
     for name, module in list(sys.modules.items())
     if name.split(".")[0] in ("bot", "adapters")
     for key, value in vars(module).items()
-    if isinstance(value, (Settings, Database, asyncio.AbstractEventLoop, asyncio.Event, asyncio.Lock))
+    if isinstance(value, made)
 ]
 print(json.dumps({"names": names, "seen": seen, "built": built}))
 """

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from bench.runs import books_ours, product
 from bench.runs.meter import main
 from bot.storage.connection import Connection, Row
-from bot.storage.database import Database
+from bot.storage.database import SQLiteDatabase
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,8 +45,13 @@ class Recording:
         self._statements.append(("rows", sql, values))
         return self._connection.row(sql, **values)
 
+    lock_row = row  # on SQLite it is no more
 
-class RecordingDatabase(Database):
+    def lock(self, name: str, /) -> None:
+        pass
+
+
+class RecordingDatabase(SQLiteDatabase):
     """Notes each transaction under the task that asked for it."""
 
     def __init__(self, path: Path) -> None:

@@ -31,7 +31,7 @@ from bot.quota.ledger import Rules
 from bot.request import ImageRequest, Mode
 from bot.settings import Limits
 from bot.storage import schema
-from bot.storage.database import Database
+from bot.storage.database import Database, SQLiteDatabase
 
 PROVIDER, MODEL = "sandbox", "seedream-4"
 KEY = "bench"
@@ -79,7 +79,7 @@ async def provider(base_url: str, name: str = PROVIDER) -> AsyncIterator[Provide
 async def database(folder: Path) -> AsyncIterator[Database]:
     """A new one, with every pragma of the product."""
     schema.migrate(folder / "bot.db")
-    async with Database(folder / "bot.db") as opened:
+    async with SQLiteDatabase(folder / "bot.db") as opened:
         yield opened
 
 

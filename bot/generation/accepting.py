@@ -71,7 +71,7 @@ def go(
     connection: Connection, generation: str, invocation: str, person: Person, rules: Rules, *, most_waiting: int
 ) -> Accepted | None:
     """The asker says yes to the price: the holds are taken now. None for a repeated press."""
-    asked = load(connection, generation)
+    asked = load(connection, generation, locked=True)
     own(asked, person)
     if not inbox.close(connection, invocation, generation):
         return None
@@ -93,7 +93,7 @@ def cancel(connection: Connection, generation: str, person: Person, at: int) -> 
     Returns the generation as it was before. Raises `NotAllowed`, `NotThere`, `UsageError` when it has ended.
     What was taken out of the line is so again: an asking that a crash interrupted is told the same the second time.
     """
-    before = load(connection, generation)
+    before = load(connection, generation, locked=True)
     own(before, person)
     if before.state is State.CANCELLED and not before.started_at:
         return replace(before, state=State.QUEUED)
@@ -156,6 +156,7 @@ def own(generation: Generation, person: Person) -> None:
 
 
 def _check_room(connection: Connection, most_waiting: int) -> None:
+    connection.lock("line")  # who counts at the same time would find the same last place free
     row = connection.row("SELECT count(*) AS n FROM generations WHERE state='queued'")
     if row and row["n"] >= most_waiting:
         raise Unavailable(

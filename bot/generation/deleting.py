@@ -16,6 +16,7 @@ def delete(connection: Connection, generation: str, person: Person, at: int) -> 
 
     Raises `NotAllowed` for another person's, `UsageError` while it is not finished; deleting twice changes nothing.
     """
+    connection.lock("deleting")  # two that share a picture: the second one finds that nobody needs it
     before = load(connection, generation)
     own(before, person)
     if not before.ended:
@@ -37,7 +38,8 @@ def clean(connection: Connection, blobs: Iterable[str], at: int) -> list[str]:
     """
     gone = []
     for blob in blobs:
-        if connection.row("SELECT 1 FROM blobs WHERE key=:key AND used_at>=:at", key=blob, at=at):
+        used = connection.lock_row("SELECT used_at FROM blobs WHERE key=:key", key=blob)
+        if used and used["used_at"] >= at:
             continue
         gone.append(blob)
         rows = connection.rows(

@@ -62,6 +62,7 @@ def admit(
     now: the machine's time, by which leases and rates go. at: the time that people are told, where it differs.
     running: what the caller runs itself. A machine that slept wakes with its leases gone, but nothing is lost.
     """
+    connection.lock("admit")
     taken = _take_over(connection, owner, now, free, running)
     flying = connection.rows(f"SELECT person, count(*) AS n FROM generations WHERE {_FLYING} GROUP BY person")
     busy = {row["person"]: int(row["n"]) for row in flying}
@@ -93,11 +94,14 @@ def admit(
         busy[row["person"]] = busy.get(row["person"], 0) + 1
         chosen.append(row)
     rates.store()
-    return taken + [_start(connection, row, asked[row["id"]], owner, now, now if at is None else at) for row in chosen]
+    told = now if at is None else at
+    started = (_start(connection, row, asked[row["id"]], owner, now, told) for row in chosen)
+    return taken + [each for each in started if each]
 
 
 def reserve(connection: Connection, provider: str, images: int, now: int, images_per_minute: int) -> bool:
     """Whether a provider that steps in for another may be asked for so many now: it has its own rate and its rests."""
+    connection.lock("admit")
     if any(each.provider == provider for each in health.resting(connection, now)):
         return False
     if provider in health.on_trial(connection, now) & _asked_now(connection):
@@ -191,14 +195,8 @@ def _asked_now(connection: Connection) -> frozenset[str]:
     return frozenset(row["provider"] for row in rows)
 
 
-def _start(connection: Connection, row: Row, provider: str, owner: str, now: int, at: int) -> Admitted:
-    turn = connection.row(
-        "UPDATE meta SET value=CAST(CAST(value AS INTEGER)+1 AS TEXT) WHERE name='turn'"
-        " RETURNING CAST(value AS INTEGER) AS turn"
-    )
-    if turn is None:
-        raise RuntimeError("the turn counter is missing")
-    connection.execute("UPDATE people SET turn=:turn WHERE id=:id", turn=turn["turn"], id=row["person"])
+def _start(connection: Connection, row: Row, provider: str, owner: str, now: int, at: int) -> Admitted | None:
+    """None for one that was cancelled since it was found waiting."""
     started = connection.row(
         "UPDATE generations SET state=:running, provider=:provider, attempt=attempt+1, owner=:owner,"
         " lease_until=:until, started_at=:at WHERE id=:id AND state='queued' RETURNING attempt",
@@ -210,7 +208,14 @@ def _start(connection: Connection, row: Row, provider: str, owner: str, now: int
         id=row["id"],
     )
     if started is None:
-        raise RuntimeError(f"{row['id']} left the line while it was admitted")
+        return None
+    turn = connection.row(
+        "UPDATE meta SET value=CAST(CAST(value AS BIGINT)+1 AS TEXT) WHERE name='turn'"
+        " RETURNING CAST(value AS BIGINT) AS turn"
+    )
+    if turn is None:
+        raise RuntimeError("the turn counter is missing")
+    connection.execute("UPDATE people SET turn=:turn WHERE id=:id", turn=turn["turn"], id=row["person"])
     note(connection, row["id"], "admitted", at)
     return Admitted(row["id"], started["attempt"])
 

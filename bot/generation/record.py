@@ -82,9 +82,10 @@ class Generation:
         return self.state in ENDED
 
 
-def load(connection: Connection, generation: str) -> Generation:
-    """Raises `NotThere` for an id that does not exist."""
-    row = connection.row("SELECT * FROM generations WHERE id=:id", id=generation.lower())
+def load(connection: Connection, generation: str, *, locked: bool = False) -> Generation:
+    """Raises `NotThere` for an id that does not exist. locked: nobody changes it before the transaction ends."""
+    look = connection.lock_row if locked else connection.row
+    row = look("SELECT * FROM generations WHERE id=:id", id=generation.lower())
     if row is None:
         raise unknown(generation)
     images = connection.rows("SELECT * FROM images WHERE generation=:id ORDER BY position", id=row["id"])

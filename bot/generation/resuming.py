@@ -58,7 +58,7 @@ def take_up(connection: Connection, mine: Admitted, at: int, now: int, idempoten
     idempotent: how many seconds long a provider takes a repeated request for the same one; until then such a job is
     sent again. One of these that had prepared nothing has sent nothing, and starts anew. now: the machine's time.
     """
-    row = connection.row(
+    row = connection.lock_row(
         f"SELECT request, provider, price, tries, cancelled FROM generations WHERE {MINE}",
         id=mine.id,
         attempt=mine.attempt,

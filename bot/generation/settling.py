@@ -46,7 +46,7 @@ def sending(connection: Connection, mine: Admitted, job: int, provider: str, at:
 
 def prepared(connection: Connection, mine: Admitted, job: int, ticket: str) -> bool:
     """What has to be the same if it is sent again is kept before it is sent for the first time."""
-    if connection.row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
+    if connection.lock_row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
         return False
     return bool(
         connection.execute(
@@ -86,7 +86,7 @@ def produced(
     at: int,
 ) -> bool:
     """A picture is in the blob store."""
-    if connection.row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
+    if connection.lock_row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
         return False
     connection.execute(
         "INSERT INTO images (generation, position, job, blob, media_type, width, height, size, price, title, state)"
@@ -118,7 +118,7 @@ def end_job(
     at: int,
 ) -> None:
     """A job has an end, or is READY again because the provider certainly did not take it: its ticket is void then."""
-    if connection.row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
+    if connection.lock_row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
         return
     connection.execute(
         "UPDATE jobs SET state=:state, error=:error, failure=:failure, missing=:missing,"
@@ -149,7 +149,7 @@ def put_back(connection: Connection, mine: Admitted, run_after: int, at: int) ->
 
 def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     """The end: holds settled to what was made, the posting wanted, all at once. None if it was not ours to end."""
-    row = connection.row(f"SELECT * FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt)
+    row = connection.lock_row(f"SELECT * FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt)
     if row is None:
         return None
     connection.execute("UPDATE jobs SET state='dropped' WHERE generation=:id AND state='ready'", id=mine.id)
@@ -180,6 +180,7 @@ def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
 
 def resolve_unknown(connection: Connection, before: int, at: int, *, charge: bool) -> list[str]:
     """Decide money that was possibly billed long enough ago."""
+    connection.lock("unknown")
     rows = connection.rows(
         "SELECT DISTINCT h.generation AS id FROM holds h JOIN generations g ON g.id=h.generation"
         " WHERE h.state='possible' AND g.finished_at<:before",

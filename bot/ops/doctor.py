@@ -7,20 +7,19 @@ import sqlite3
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bot.errors import CannotStart
 from bot.generation.service import LEAST_DISK
 from bot.ops import platform_checks, provider_checks
 from bot.ops.finding import Finding
-from bot.ops.folder import database_path
+from bot.ops.folder import database_place, reading, told
 from bot.ops.ownership import find_owner, is_owned
 from bot.quota.audit import verify
 from bot.settings import Settings
 from bot.spaces import named_rooms
 from bot.storage import schema
-from bot.storage.database import SAFE_SQLITE, SQLiteConnection, read_only
+from bot.storage.database import SAFE_SQLITE
 
 Tell = Callable[[str], object]
 
@@ -49,12 +48,12 @@ async def examine(
 
 async def verify_ledger(settings: Settings, tell: Tell) -> int:
     """Prove the books; returns 1 where they do not agree."""
-    path = database_path(settings)
-    if not path.exists():
-        raise CannotStart(f"there is no database at {path}")
-    if schema.current(path) != schema.head():
-        raise CannotStart(f"{path} is not at version {schema.head()}; run `seedream-bot migrate` first")
-    with _reading(path) as connection:
+    place = database_place(settings)
+    if not _is_there(place):
+        raise CannotStart(f"there is no database at {place}")
+    if schema.current(place) != schema.head():
+        raise CannotStart(f"{told(place)} is not at version {schema.head()}; run `seedream-bot migrate` first")
+    with reading(place) as connection:
         books = await asyncio.to_thread(verify, connection)
     for problem in books.problems:
         tell(problem)
@@ -82,19 +81,24 @@ def is_alive(folder: Path) -> bool:
 
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield _python()
-    yield _sqlite()
+    if isinstance(database_place(settings), Path):
+        yield _sqlite()
     yield _folder(settings.data_dir)
     yield _disk(settings.data_dir)
     yield from _database(settings)
     yield _process(settings.data_dir)
     yield from provider_checks.offered(settings)
+    for name, missing in settings.half_set.items():
+        yield Finding(
+            name=name, told=f"off, since {missing} is not set", well=False, warning=True, cure=f"set {missing}"
+        )
 
 
 def _rooms(settings: Settings) -> dict[str, list[str]]:
-    path = database_path(settings)
-    if not path.exists() or schema.current(path) != schema.head():
+    place = database_place(settings)
+    if not _is_there(place) or schema.current(place) != schema.head():
         return {}
-    with _reading(path) as connection:
+    with reading(place) as connection:
         return named_rooms(connection)
 
 
@@ -145,25 +149,28 @@ def _disk(folder: Path) -> Finding:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    path, newest = database_path(settings), schema.head()
+    place, newest = database_place(settings), schema.head()
     try:
-        version = schema.current(path)
+        version = schema.current(place)
     except schema.SchemaError as error:
         yield Finding(name="database", told=str(error), well=False, cure="put a copy of it back from your backup")
         return
-    if not path.exists():
-        yield Finding(name="database", told=f"{path} will be made at the first start")
+    except CannotStart as error:
+        yield Finding(name="database", told=str(error), well=False, cure="the bot does not start without it")
+        return
+    if not _is_there(place):
+        yield Finding(name="database", told=f"{place} will be made at the first start")
         return
     yield Finding(
         name="database",
-        told=f"{path}, version {version or 'none'}",
+        told=f"{told(place)}, version {version or 'none'}",
         well=version == newest,
         warning=version < newest,
         cure="a start brings it to this version" if version < newest else "use the newer program that made it",
     )
     if version != newest:
         return
-    with _reading(path) as connection:
+    with reading(place) as connection:
         books, resting = verify(connection), list(provider_checks.resting(connection, settings))
     yield Finding(
         name="ledger",
@@ -195,9 +202,5 @@ def _process(folder: Path) -> Finding:
     return Finding(name="process", told=f"{owner.pid} answers at {owner.url}")
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[SQLiteConnection]:
-    with closing(read_only(path)) as raw:
-        raw.execute("PRAGMA busy_timeout=5000")
-        raw.execute("BEGIN")  # one consistent moment, whatever is written meanwhile
-        yield SQLiteConnection(raw)
+def _is_there(place: schema.Place) -> bool:
+    return isinstance(place, str) or place.exists()

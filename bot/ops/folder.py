@@ -1,19 +1,68 @@
-"""The data folder before anything runs in it: where its database lies, and whether it is the right one."""
+"""The data folder and the database before anything runs: where they lie, whether they are the right ones, and ours."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot import demo
 from bot.errors import CannotStart
 from bot.settings import Settings
-from bot.storage.database import Database
+from bot.storage.connection import Connection
+from bot.storage.database import SQLITE, Database, SQLiteConnection, read_only
+from bot.storage.schema import Place
+
+if TYPE_CHECKING:
+    from bot.storage.sole import SoleUse
 
 
 def database_path(settings: Settings) -> Path:
-    """Raises `CannotStart` for a database that this version does not know."""
-    if not settings.database_url.startswith("sqlite:///"):
-        raise CannotStart("BOT_DATABASE_URL: this version keeps its database in SQLite only (sqlite:///...)")
-    return Path(settings.database_url.removeprefix("sqlite:///"))
+    """Its file. Raises `CannotStart` where it is none."""
+    place = database_place(settings)
+    if isinstance(place, str):
+        raise CannotStart("BOT_DATABASE_URL names no file: this is for SQLite only (sqlite:///...)")
+    return place
+
+
+def database_place(settings: Settings) -> Place:
+    url = settings.database_url
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else url
+
+
+def told(place: Place) -> str:
+    """Where the database is, in words that may be shown."""
+    if isinstance(place, Path):
+        return str(place)
+    from bot.storage.postgres import where
+
+    return where(place)
+
+
+def sole_use(settings: Settings) -> "AbstractAsyncContextManager[SoleUse | None]":
+    """Nobody else uses the database within this block; for a file, the folder's own lock says so."""
+    place = database_place(settings)
+    if isinstance(place, Path):
+        return nullcontext()
+    from bot.storage.sole import SoleUse
+
+    return SoleUse(place)
+
+
+@contextmanager
+def reading(place: Place) -> Iterator[Connection]:
+    """One consistent moment of a database that is there, also beside a running bot."""
+    if isinstance(place, Path):
+        with closing(read_only(place)) as raw:
+            raw.execute("PRAGMA busy_timeout=5000")
+            raw.execute("BEGIN")
+            yield SQLiteConnection(raw)
+        return
+    from bot.storage.postgres import READ, PostgresConnection, connected
+
+    with connected(place) as found:
+        found.execute(READ)
+        yield PostgresConnection(found)
 
 
 async def check_purpose(database: Database, *, for_demo: bool, demo_data: bool) -> None:

@@ -141,7 +141,8 @@ def _take(connection: Connection, key: Mapping[str, str], amount: int, cap: int)
     """Set the amount aside in one window, if there is room; its row is missing at the first use in a period only."""
     if connection.execute(_TAKE, **key, amount=amount, cap=cap):
         return True
-    return bool(connection.execute(_OPEN, **key) and connection.execute(_TAKE, **key, amount=amount, cap=cap))
+    connection.execute(_OPEN, **key)
+    return bool(connection.execute(_TAKE, **key, amount=amount, cap=cap))
 
 
 def _close(connection: Connection, row: Row, spent: int, at: int, *, left: int, reason: str) -> None:

@@ -1,13 +1,13 @@
-"""Transactions and reads. The only module that knows which database stands behind them.
+"""Transactions and reads, and SQLite behind them (`bot.storage.postgres` is the other database).
 
 A transaction is one plain synchronous function over a `Connection`, run whole by `Database.transaction`: it commits
 when it returns and leaves nothing when it raises. On SQLite all of them go to ONE writer thread, which commits what is
 waiting at once (group commit, one fsync for many); a cancelled caller therefore never leaves half a transaction.
 Reads are the same kind of function over a few long-lived `query_only` connections, each seeing one consistent moment.
-SQL is written once, with `:name` for values.
+SQL is written once for both databases, with `:name` for values.
 
-SQLAlchemy keeps the schema and migrates it, but no statement passes through it on SQLite: per statement it costs ten
-times what SQLite itself does (docs/architecture.md, "Storage").
+SQLAlchemy keeps the schema and migrates it, but no statement passes through it: on SQLite that costs ten times what the
+statement itself does (docs/architecture.md, "Storage").
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from bot.storage.connection import Connection, Row
 
@@ -30,11 +30,49 @@ T = TypeVar("T")
 SAFE_SQLITE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 # temp_store: what a savepoint needs to undo a statement is kept in memory instead of a file, a seventh of all its time.
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON", "temp_store=MEMORY")
+SQLITE = "sqlite:///"
 BATCH = 256  # to a commit, at most, when so many wait: some 0.1 s of work
 READERS = 3
 
 
 Transaction = Callable[Concatenate[Connection, P], T]
+
+
+class Database(Protocol):
+    """Where everything is kept. Use as an asynchronous context manager; leaving it finishes what was asked of it."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def transaction(self, function: Transaction[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Run `function(connection, …)` as one transaction and return what it returned, once that is on disk.
+
+        A caller that is cancelled meanwhile does not undo it: it commits or rolls back whole all the same. It may be
+        run again from its beginning, so it changes nothing but rows.
+        """
+        ...
+
+    async def read(self, function: Transaction[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Run `function(connection, …)`, which may only read, as of the last commit; never waits for a writer."""
+        ...
+
+    async def fetch(self, sql: str, /, **values: Any) -> list[Row]:
+        """The rows of one query, as of the last commit."""
+        return await self.read(rows_of, sql, values)
+
+
+def open_database(url: str) -> Database:
+    """By its address, `sqlite:///…` or `postgresql://…`."""
+    if url.startswith(SQLITE):
+        return SQLiteDatabase(Path(url.removeprefix(SQLITE)))
+    from bot.storage.postgres import PostgresDatabase  # a bot on SQLite does not pay for its client
+
+    return PostgresDatabase(url)
+
+
+def rows_of(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[Row]:
+    return connection.rows(sql, **values)
 
 
 class SQLiteConnection:
@@ -56,9 +94,14 @@ class SQLiteConnection:
         found: Row | None = self._raw.execute(sql, values).fetchone()
         return found
 
+    lock_row = row  # there is one writer
 
-class Database:
-    """One SQLite file: a writer thread and a few reading connections. Use as an asynchronous context manager."""
+    def lock(self, name: str, /) -> None:
+        pass
+
+
+class SQLiteDatabase(Database):
+    """One file: a writer thread and a few reading connections."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -84,10 +127,6 @@ class Database:
             reader.close()
 
     async def transaction(self, function: Transaction[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Run `function(connection, …)` as one transaction and return what it returned, once that is on disk.
-
-        A caller that is cancelled meanwhile does not undo it: it commits or rolls back whole all the same.
-        """
         if self._closed:  # nobody would ever answer
             raise RuntimeError("the database is closed")
         done: asyncio.Future[T] = self._loop.create_future()
@@ -95,12 +134,7 @@ class Database:
         return await done
 
     async def read(self, function: Transaction[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Run `function(connection, …)`, which may only read, as of the last commit; never waits for a writer."""
         return await self._loop.run_in_executor(self._readers, lambda: self._read(function, *arguments, **named))
-
-    async def fetch(self, sql: str, /, **values: Any) -> list[Row]:
-        """The rows of one query, as of the last commit."""
-        return await self.read(_rows, sql, values)
 
     def _open_reader(self) -> None:
         raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
@@ -124,7 +158,7 @@ class Database:
             batch, more = self._gather(first)
             outcomes = _commit(raw, connection, batch)
             with suppress(RuntimeError):  # the loop is closed: nobody waits for the answers any more
-                self._loop.call_soon_threadsafe(_resolve, outcomes)
+                self._loop.call_soon_threadsafe(resolve, outcomes)
             if not more:
                 break
         raw.close()
@@ -141,7 +175,7 @@ class Database:
 
 
 _Work = tuple["asyncio.Future[Any]", Callable[[Connection], Any]]
-_Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 
 def read_only(path: Path) -> sqlite3.Connection:
@@ -159,9 +193,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     return raw
 
 
-def _commit(raw: sqlite3.Connection, connection: Connection, batch: list[_Work]) -> list[_Outcome]:
+def _commit(raw: sqlite3.Connection, connection: Connection, batch: list[_Work]) -> list[Outcome]:
     """Run each function inside a savepoint of one transaction; if the commit itself fails, all of them have failed."""
-    outcomes: list[_Outcome] = []
+    outcomes: list[Outcome] = []
     try:
         raw.execute("BEGIN IMMEDIATE")
         for done, function in batch:
@@ -191,11 +225,8 @@ def _attempt(
     return result, None
 
 
-def _rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[Row]:
-    return connection.rows(sql, **values)
-
-
-def _resolve(outcomes: list[_Outcome]) -> None:
+def resolve(outcomes: list[Outcome]) -> None:
+    """Answer those who wait."""
     for done, result, error in outcomes:
         if done.done():  # its caller was cancelled
             continue

@@ -6,11 +6,17 @@ neither their time nor their memory.
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.errors import CannotStart
 from bot.storage.database import read_only
 
+if TYPE_CHECKING:
+    import sqlalchemy
+
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
+Place = Path | str
+"""Where a database is: a file of SQLite, or the address of one on PostgreSQL."""
 
 
 class SchemaError(CannotStart):
@@ -22,50 +28,90 @@ def head() -> str:
     return max(path.name[:4] for path in VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
 
 
-def current(path: Path) -> str:
-    """The revision of a database file, "" for a new one. Raises `SchemaError` for a file that is no database."""
-    if not path.exists():
+def current(place: Place) -> str:
+    """The revision of a database, "" for a new one. Raises `SchemaError` for a file that is no database."""
+    if isinstance(place, str):
+        return _current_on_postgres(place)
+    if not place.exists():
         return ""
-    connection = read_only(path)
+    connection = read_only(place)
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return ""
     except sqlite3.DatabaseError as error:
-        raise SchemaError(f"{path} cannot be read: {error}") from error
+        raise SchemaError(f"{place} cannot be read: {error}") from error
     finally:
         connection.close()
     return row[0] if row else ""
 
 
-def migrate(path: Path) -> bool:
-    """Bring the file to `head`; True if something was done. Raises `SchemaError` for a file from a newer program."""
-    before, newest = current(path), head()
+def migrate(place: Place) -> bool:
+    """Bring it to `head`; True if something was done. Raises `SchemaError` for one from a newer program."""
+    before, newest = current(place), head()
     if before == newest:
         return False
     if before > newest:
         raise SchemaError(
             f"the database is at version {before}, but this program knows only up to {newest}: use a newer one"
         )
-    _upgrade(path)
+    if isinstance(place, str):
+        _upgrade_on_postgres(place)
+    else:
+        _upgrade_file(place)
     return True
 
 
-def _upgrade(path: Path) -> None:
+def _current_on_postgres(url: str) -> str:
+    from bot.storage.postgres import connected
+
+    with connected(url) as raw:
+        known = raw.execute("SELECT to_regclass('alembic_version') AS known").fetchone()
+        if not known or known["known"] is None:
+            return ""
+        row = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row["version_num"]) if row else ""
+
+
+def _upgrade_file(path: Path) -> None:
     import sqlalchemy
-    from alembic import command
-    from alembic.config import Config
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    config = Config()
-    config.set_main_option("script_location", str(VERSIONS.parent))
-    config.set_main_option("path_separator", "os")
     # Without its own idea of transactions: sqlite3 would begin one only at the first row, and a start that was killed
     # among the tables before it would leave a file that no later start can use.
     address = sqlalchemy.URL.create("sqlite", database=str(path))
     engine = sqlalchemy.create_engine(address, connect_args={"isolation_level": None})
     with engine.begin() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _upgrade(connection)
     engine.dispose()
+
+
+def _upgrade_on_postgres(url: str) -> None:
+    import sqlalchemy
+    from psycopg.rows import tuple_row
+
+    from bot.storage.postgres import connected, lock_key
+
+    with connected(url) as raw:
+        encoding = raw.execute("SHOW server_encoding").fetchone()
+        if encoding and encoding["server_encoding"] != "UTF8":
+            raise SchemaError("the database has another encoding than UTF8, so it cannot keep what people write")
+        raw.autocommit = False
+        raw.row_factory = tuple_row  # type: ignore[assignment]
+        engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: raw, poolclass=sqlalchemy.StaticPool)
+        with engine.begin() as connection:
+            # Two that start at once: the second one waits here, and then finds nothing to do.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key('migration')})")
+            _upgrade(connection)
+
+
+def _upgrade(connection: "sqlalchemy.Connection") -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(VERSIONS.parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -6,6 +6,20 @@ import pytest_asyncio
 
 from bot.storage.database import Database
 from tests.bot.generation.core import Core, working
+from tests.postgres import BOTH
+
+# What runs on both databases: together they run every transaction function.
+ON_BOTH = {
+    *("test_commands", "test_dispatch", "test_people", "test_spaces"),
+    *("test_delivery", "test_failover", "test_held_money", "test_queue", "test_runner"),
+    *("test_sending_again", "test_credits", "test_janitor", "test_originals", "test_views", "test_kept"),
+    *("test_audit", "test_ledger"),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_BOTH:
+        metafunc.parametrize("engine", BOTH, indirect=True)
 
 
 @pytest.fixture

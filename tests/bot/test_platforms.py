@@ -96,7 +96,14 @@ def test_a_platform_is_on_when_its_token_is_set(settings: Callable[..., Settings
     assert Settings().platforms == {}
     assert settings(discord={"token": " "}).platforms == {}
     assert settings().platforms == {
-        "discord": {"token": TOKEN, "proxy": None, "guilds": ("42",), "message_content": False, "threads": False, "shards": ""}
+        "discord": {
+            "token": TOKEN,
+            "proxy": None,
+            "guilds": ("42",),
+            "message_content": False,
+            "threads": False,
+            "shards": "",
+        }
     }
 
 

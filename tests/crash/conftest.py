@@ -41,10 +41,13 @@ def empty(tmp_path: Path, quick: Provider) -> Iterator[Home]:
 
 
 @pytest.fixture
-def home(empty: Home, migrated: Path) -> Home:
+def home(empty: Home, engine: str, request: pytest.FixtureRequest) -> Home:
     """A data folder with a database."""
     empty.folder.mkdir()
-    shutil.copy(migrated, empty.folder)
+    if engine == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated"), empty.folder)
+    else:
+        empty.settings["BOT_DATABASE_URL"] = request.getfixturevalue("database_url")
     return empty
 
 

@@ -157,7 +157,7 @@ class Home:
 
     @property
     def stored(self) -> Stored:
-        return Stored(self.folder)
+        return Stored(self.folder, self.settings.get("BOT_DATABASE_URL", ""))
 
     def environment(self, **settings: str) -> dict[str, str]:
         return {

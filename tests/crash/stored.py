@@ -1,16 +1,16 @@
 """What is stored at this moment, read over a connection that cannot write: beside a living bot, and after its death."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.generation.states import ENDED, listed
+from bot.ops.folder import reading
 from bot.quota.audit import verify
-from bot.storage.database import SQLiteConnection
+from bot.storage.connection import Connection
 
 Row = dict[str, Any]
 
@@ -33,20 +33,19 @@ class Moment:
 
 @dataclass(frozen=True)
 class Stored:
+    """url: of the database, where it is not the folder's."""
+
     folder: Path
+    url: str = ""
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        path = self.folder / "bot.db"
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA busy_timeout=5000")
-            connection.execute("BEGIN")  # one moment, whatever is written meanwhile
+    def reading(self) -> Iterator[Connection]:
+        with reading(self.url or self.folder / "bot.db") as connection:
             yield connection
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         with self.reading() as connection:
-            return [dict(row) for row in connection.execute(sql, values)]
+            return [dict(row) for row in connection.rows(sql, **values)]
 
     def one(self, sql: str, **values: Any) -> Row | None:
         return next(iter(self.rows(sql, **values)), None)
@@ -54,7 +53,7 @@ class Stored:
     def problems(self) -> tuple[str, ...]:
         """What `ledger verify` would say."""
         with self.reading() as connection:
-            return verify(SQLiteConnection(connection)).problems
+            return verify(connection).problems
 
     def moment(self, asked: str) -> Moment:
         """How far the asking with this message's id has come."""
@@ -63,7 +62,9 @@ class Stored:
         if generation is None:
             return Moment(inbox=inbox["state"] if inbox else "")
         id = generation["id"]
-        jobs = self.rows("SELECT state, count(*) AS n FROM jobs WHERE generation=:id GROUP BY state", id=id)
+        jobs = self.rows(
+            "SELECT state, count(*) AS n FROM jobs WHERE generation=:id GROUP BY state ORDER BY state", id=id
+        )
         holds = self.rows("SELECT DISTINCT state FROM holds WHERE generation=:id ORDER BY state", id=id)
         posting = self.one("SELECT state FROM postings WHERE key=:key", key=f"{id}:0")
         return Moment(
@@ -101,7 +102,7 @@ class Stored:
         rows = self.rows(
             "SELECT h.account, h.unit, h.state, h.amount, coalesce(sum(e.spent), 0) AS spent FROM holds h"
             " LEFT JOIN entries e ON e.generation=h.generation AND e.account=h.account AND e.unit=h.unit"
-            " WHERE h.generation=:id GROUP BY h.account, h.unit",
+            " WHERE h.generation=:id GROUP BY h.account, h.unit, h.state, h.amount",
             id=generation,
         )
         return {

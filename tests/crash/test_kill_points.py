@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.crash.home import Home
+from tests.postgres import NEEDED
 
 pytestmark = pytest.mark.crash
 
@@ -58,7 +59,18 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("point", POINTS.values(), ids=list(POINTS))
+# What a transaction does around its commit is the database's part; the rest is the same on both.
+ON_POSTGRES = ("it is accepted but not committed", "it is admitted", "its mark is committed", "it is settled")
+PLACES = [("sqlite", point) for point in POINTS.values()] + [("postgres", POINTS[name]) for name in ON_POSTGRES]
+NAMES = [*POINTS, *(f"on postgres, {name}" for name in ON_POSTGRES)]
+
+
+@pytest.mark.parametrize(
+    ("engine", "point"),
+    [pytest.param(*each, marks=NEEDED if each[0] == "postgres" else ()) for each in PLACES],
+    ids=NAMES,
+    indirect=["engine"],
+)
 async def test_a_request_comes_to_its_one_end_although_the_bot_was_killed_when(home: Home, point: Point) -> None:
     async with home.running(point.where) as bot:
         asked = await bot.draw("a fox")

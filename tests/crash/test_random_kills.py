@@ -10,6 +10,7 @@ import pytest
 from bot.generation.states import ENDED, listed
 from tests.crash.home import PEOPLE, Bot, Home, Said
 from tests.crash.promises import broken
+from tests.postgres import NEEDED
 
 pytestmark = pytest.mark.crash
 
@@ -120,6 +121,11 @@ async def _live(bot: Bot, seconds: float) -> None:
 @pytest.mark.timeout(300)
 async def test_twenty_kills_lose_nothing_and_pay_for_nothing_twice(home: Home) -> None:
     await survive(home, kills=20, seed=20)
+
+
+@pytest.mark.parametrize("engine", [pytest.param("postgres", marks=NEEDED)], indirect=True)
+async def test_six_kills_on_postgres_lose_nothing_and_pay_for_nothing_twice(home: Home) -> None:
+    await survive(home, kills=6, seed=10)
 
 
 @pytest.mark.slow

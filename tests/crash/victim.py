@@ -24,7 +24,8 @@ from bot.dispatch import Dispatcher
 from bot.generation.states import ENDED
 from bot.media.store import Blobs
 from bot.providers.transport import Transport
-from bot.storage.database import Database
+from bot.storage.database import Database, SQLiteDatabase
+from bot.storage.postgres import PostgresDatabase
 
 
 def die() -> None:
@@ -55,8 +56,8 @@ class Point:
         return self.left == 0 or (self.left < 0 and when == "hang")
 
 
-def watch_transactions(point: Point) -> None:
-    original = Database.transaction
+def watch_transactions(engine: Any, point: Point) -> None:
+    original = engine.transaction
 
     async def transaction(self: Database, function: Callable[..., Any], *values: Any, **named: Any) -> Any:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
@@ -78,7 +79,7 @@ def watch_transactions(point: Point) -> None:
                 fill()
         return result
 
-    Database.transaction = transaction  # type: ignore[method-assign]
+    engine.transaction = transaction
 
 
 def watch(owner: Any, method: str, point: Point, name: Callable[..., str]) -> None:
@@ -131,7 +132,8 @@ def _kind(post: Post) -> str:
 def main() -> None:
     point = Point.read(sys.argv[1])
     rest = sys.argv[2:]
-    watch_transactions(point)
+    watch_transactions(SQLiteDatabase, point)
+    watch_transactions(PostgresDatabase, point)
     watch(WebAdapter, "post", point, _kind)
     watch(Blobs, "put", point, lambda file: "blobs.put")
     watch(Dispatcher, "dispatch", point, lambda invocation, complete=None: "dispatch")

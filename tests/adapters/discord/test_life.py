@@ -169,7 +169,8 @@ async def test_an_intent_that_the_portal_does_not_allow_is_done_without(
 async def test_a_process_may_have_a_part_of_the_shards(fake: FakeDiscord, door: FakeDoor, tmp_path: Path) -> None:
     own = int(fake.guild.id) >> 22
     async with connected(fake, door, tmp_path, shard_ids=[own % 3], shard_count=3):
-        await asks_and_is_answered(fake)
+        await fake.person("somebody").say("a fox", mentions=[fake.bot])  # a command may not stand yet
+        await fake.until(lambda: door.accepted, what="the asking")
 
     assert [one["shard"] for one in fake.gateway.identified] == [[own % 3, 3]]
 

@@ -22,7 +22,7 @@ from bot.command import Command, CommandTable, Kind, option
 from bot.errors import BotError, NotThere, UsageError
 from bot.i18n import Text, text, verbatim
 from bot.media.store import Blobs
-from bot.storage.database import Database
+from bot.storage.database import Database, SQLiteDatabase
 from bot.storage.schema import migrate
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -272,7 +272,7 @@ async def core_with_page(folder: Path, *, port: int = 8765, **options: Any) -> A
     """A core and its chat page over a database and a folder, which may be those of an earlier one."""
     migrate(folder / "chat.db")
     blobs = Blobs((folder / "blobs").as_uri())
-    async with Database(folder / "chat.db") as database:
+    async with SQLiteDatabase(folder / "chat.db") as database:
         core = FakeCore(folder, database, blobs)
         core.chat = WebAdapter(
             **{

@@ -183,11 +183,13 @@ class Core:
             }
         )
 
-    async def accepted(self, *, by: str = "bob", priority: int = 0, price: int | None = None, **wanted: Any) -> str:
+    async def accepted(
+        self, *, by: str = "bob", priority: int = 0, price: int | None = None, event: str = "", **wanted: Any
+    ) -> str:
         """Have a request accepted, and return its generation's id."""
         person = await self.person(by)
         request = self.request(**wanted)
-        event = f"event-{next(self.numbers)}"
+        event = event or f"event-{next(self.numbers)}"
         await self.database.transaction(inbox.receive, event, self.adapter.name, {}, self.at)
         draft = Draft(
             invocation=event,

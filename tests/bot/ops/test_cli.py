@@ -298,7 +298,7 @@ def test_a_database_of_the_future_gets_one_sentence(alone: Desk) -> None:
     [
         {"BOT_WEB__PROT": "1"},
         {"BOT_WEB__HOST": "0.0.0.0"},
-        {"BOT_DATABASE_URL": "postgresql://localhost/bot"},
+        {"BOT_DATABASE_URL": "postgresql://localhost:1/bot"},
         {"BOT_PROVIDERS": '["modelark"]'},
         {"BOT_TIME_ZONE": "Middle/Earth"},
     ],

@@ -14,7 +14,7 @@ from bot.clock import micros
 from bot.ops import credits
 from bot.ops.doctor import examine
 from bot.settings import Settings
-from bot.storage.database import Database
+from bot.storage.database import SQLiteDatabase
 from tests.bot.ops.processes import Desk
 from tests.simulators.apiframe import ApiframeSim
 from tests.simulators.images_api import ImagesApiSim
@@ -207,7 +207,7 @@ async def test_one_that_is_left_alone_is_told_with_the_reason(
 
 
 async def rests(file: Path, provider: str, until: datetime, reason: str) -> None:
-    async with Database(file) as database:
+    async with SQLiteDatabase(file) as database:
         await database.transaction(
             lambda connection: connection.execute(
                 "INSERT INTO provider_health (provider, failures, until, reason, changed_at)"

@@ -1,4 +1,4 @@
-"""The ledger's tables in memory: one connection, transactions that hold or leave nothing."""
+"""The ledger's tables, in memory or on PostgreSQL: one connection, transactions that hold or leave nothing."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -8,6 +8,8 @@ from typing import Any
 
 from bot.quota import audit
 from bot.quota.limits import Account
+from bot.storage import postgres
+from bot.storage.connection import Connection
 from bot.storage.database import SQLiteConnection
 
 EVERYONE, TEAM = Account("all"), Account("space:team")
@@ -23,13 +25,13 @@ class Books:
         source = sqlite3.connect(migrated)
         source.backup(self.raw)
         source.close()
-        self.connection = SQLiteConnection(self.raw)
+        self.connection: Connection = SQLiteConnection(self.raw)
 
     def close(self) -> None:
         self.raw.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[SQLiteConnection]:
+    def transaction(self) -> Iterator[Connection]:
         self.raw.execute("BEGIN")
         try:
             yield self.connection
@@ -48,16 +50,21 @@ class Books:
     def dump(self) -> list[tuple[Any, ...]]:
         """Everything the ledger knows, to compare."""
         tables = ("balances", "holds", "entries")
-        return [(table, *row) for table in tables for row in self.raw.execute(f"SELECT * FROM {table}")]
+        return [
+            (table, *dict(row).values()) for table in tables for row in self.connection.rows(f"SELECT * FROM {table}")
+        ]
 
     def generation(self, name: str, state: str = "queued", *, person: str = "bob", charged: int = 0) -> None:
         """A row that says just enough to own holds, new or changed."""
-        self.raw.execute(
+        self.connection.execute(
             "INSERT INTO generations (id, invocation, person, person_name, space, adapter, language, request, provider,"
             " model, count, price, state, charged, created_at)"
             " VALUES (:id, :id, :person, :person, 'team', 'fake', 'en', '{}', 'p', 'm', 1, 0, :state, :charged, 0)"
             " ON CONFLICT (id) DO UPDATE SET state=:state, charged=:charged",
-            {"id": name, "person": person, "state": state, "charged": charged},
+            id=name,
+            person=person,
+            state=state,
+            charged=charged,
         )
 
     def balance(self, account: Account, unit: str, window: str, period: str) -> tuple[int, int]:
@@ -70,3 +77,9 @@ class Books:
             period=period,
         )
         return (row["spent"], row["held"]) if row else (0, 0)
+
+
+class PostgresBooks(Books):
+    def __init__(self, url: str) -> None:
+        self.raw: Any = postgres.connect(url)
+        self.connection = postgres.PostgresConnection(self.raw)

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.quota.books import Books
+from tests.bot.quota.books import Books, PostgresBooks
 
 
 @pytest.fixture
-def books(migrated: Path) -> Iterator[Books]:
-    books = Books(migrated)
+def books(engine: str, migrated: Path, request: pytest.FixtureRequest) -> Iterator[Books]:
+    books = Books(migrated) if engine == "sqlite" else PostgresBooks(request.getfixturevalue("database_url"))
     yield books
     books.close()

@@ -67,13 +67,13 @@ PLANTED = {
 @pytest.mark.parametrize("sql", PLANTED.values(), ids=PLANTED)
 def test_it_finds(kept: Books, sql: str) -> None:
     for statement in sql.split(";"):
-        kept.raw.execute(statement)
+        kept.connection.execute(statement)
 
     assert kept.problems()
 
 
 def test_a_problem_names_the_account_and_both_numbers(kept: Books) -> None:
-    kept.raw.execute("UPDATE balances SET spent=77 WHERE account='all' AND unit='images' AND win='total'")
+    kept.connection.execute("UPDATE balances SET spent=77 WHERE account='all' AND unit='images' AND win='total'")
 
     assert any("all images" in problem and "77" in problem for problem in kept.problems())
 

@@ -27,7 +27,7 @@ def hold(
     try:
         books.do(ledger.hold, name, accounts, {"images": images, "usd": usd}, by)
     except QuotaExceeded:
-        books.raw.execute("DELETE FROM generations WHERE id=?", (name,))
+        books.connection.execute("DELETE FROM generations WHERE id=:name", name=name)
         raise
 
 

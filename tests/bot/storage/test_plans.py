@@ -42,6 +42,11 @@ class Explained:
         self._explain(sql, values)
         return self._connection.row(sql, **values)
 
+    lock_row = row
+
+    def lock(self, name: str, /) -> None:
+        pass
+
 
 WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
 

@@ -18,6 +18,16 @@ def number(name: str, **options: object) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, **{"nullable": False, **options})  # type: ignore[arg-type]
 
 
+def sequence(name: str) -> sa.Column[int]:
+    """Counts by itself; on SQLite only what is called INTEGER does."""
+    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+def partial_index(name: str, table: str, columns: list[str], condition: str) -> None:
+    """With the very condition of the statement that needs it: SQLite proves nothing more."""
+    op.create_index(name, table, columns, sqlite_where=sa.text(condition), postgresql_where=sa.text(condition))
+
+
 def key(*names: str) -> sa.PrimaryKeyConstraint:
     return sa.PrimaryKeyConstraint(*names)
 
@@ -77,8 +87,7 @@ def _ledger() -> None:
         key("generation", "account", "unit"),
         sqlite_with_rowid=False,
     )
-    # Each partial index has the very condition of the statement that needs it: SQLite proves nothing more.
-    op.create_index("holds_possible", "holds", ["state"], sqlite_where=sa.text("state = 'possible'"))
+    partial_index("holds_possible", "holds", ["state"], "state = 'possible'")
     op.create_table(
         "entries",
         text("generation"),
@@ -105,10 +114,10 @@ def _generations() -> None:
         number("received_at"),
         key("id"),
     )
-    op.create_index("inbox_open", "inbox", ["state"], sqlite_where=sa.text("state = 'received'"))
+    partial_index("inbox_open", "inbox", ["state"], "state = 'received'")
     op.create_table(
         "generations",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sequence("seq"),
         text("id", unique=True),
         text("invocation", unique=True),
         text("person"),
@@ -193,13 +202,13 @@ def _postings() -> None:
         text("problem", server_default=""),
         key("key"),
     )
-    op.create_index("postings_to_post", "postings", ["state"], sqlite_where=sa.text("state = 'to post'"))
-    op.create_index("postings_kept", "postings", ["state"], sqlite_where=sa.text("state = 'kept'"))
+    partial_index("postings_to_post", "postings", ["state"], "state = 'to post'")
+    partial_index("postings_kept", "postings", ["state"], "state = 'kept'")
     op.create_index("postings_generation", "postings", ["generation"])
     op.create_index("postings_message", "postings", ["adapter", "message"])
     op.create_table(
         "events",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sequence("seq"),
         text("generation"),
         number("at"),
         text("kind"),

@@ -6,6 +6,8 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # there only what is called INTEGER counts by itself
+
 
 def upgrade() -> None:
     op.create_table(
@@ -16,7 +18,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", BIG, primary_key=True, autoincrement=True),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("space", sa.Text, nullable=False),
         sa.Column("person", sa.Text, nullable=False),

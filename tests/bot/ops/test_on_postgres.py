@@ -1,0 +1,32 @@
+"""The command line with its database on PostgreSQL: the same words, the same answers."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bot.ops.processes import Desk
+from tests.postgres import BOTH, Emptied
+
+pytestmark = [*BOTH[1].marks, pytest.mark.slow]
+
+
+def test_a_bot_on_postgresql_draws_and_nobody_else_takes_its_database(emptied: Emptied, tmp_path: Path) -> None:
+    variables = {"BOT_DATABASE_URL": emptied().replace("postgres@", "postgres:geheim@"), "BOT_PROVIDERS": '["sandbox"]'}
+    desk, other = Desk(tmp_path, variables), Desk(tmp_path, variables, data="other")
+
+    assert "version" in desk.run("migrate").out
+    with desk.running("run") as owner:
+        made = desk.send("/imagine a fox", "--as", "alice")
+        refused = other.run("run")
+        examined, verified = other.run("doctor"), desk.run("ledger", "verify")
+    again = desk.send("/history", "--as", "alice")
+
+    assert (made["state"], len(made["images"])) == ("settled", 1)
+    assert f"in use by seedream-bot {owner.pid} on " in refused.in_one_sentence()
+    assert "ok   ledger: the books agree" in examined.out
+    assert "SQLite" not in examined.out
+    assert verified.out.startswith("The books agree: 3 accounts, 12 entries")
+    assert made["generation"] in str(again)
+    assert not (desk.data_dir / "bot.db").exists()
+    said = [*owner.out, *owner.err, refused.err, examined.out, verified.out, verified.err]
+    assert not any("geheim" in line for line in said)
