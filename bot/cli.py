@@ -4,11 +4,14 @@ What a command needs is imported by the command itself: `--help` and `send` to a
 """
 
 import asyncio
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -17,6 +20,8 @@ from bot import __version__
 if TYPE_CHECKING:
     from bot.command import CommandTable
     from bot.settings import Settings
+
+T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -114,20 +119,44 @@ def send(
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to this version."""
-    from bot.ops.folder import database_path
+    from bot.ops.folder import database_place
     from bot.ops.ownership import Ownership
     from bot.storage import schema
 
     async def work() -> int:
         settings = _settings(data_dir)
-        path, changed = database_path(settings), False
-        if schema.current(path) != schema.head():  # else there is nothing to do, also beside a running bot
+        place, changed = database_place(settings), False
+        if schema.current(place) != schema.head():  # else there is nothing to do, also beside a running bot
             with Ownership(settings.data_dir):
-                changed = schema.migrate(path)
+                changed = schema.migrate(place)
         typer.echo(f"{'Brought to' if changed else 'Already at'} version {schema.head()}.")
         return 0
 
     raise typer.Exit(_served(work))
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="What to save into; nothing is overwritten.")], data_dir: DataDir = None
+) -> None:
+    """Save the database and the pictures into one file, also beside a running bot."""
+    from bot.ops import backup as backups
+
+    settings = _settings(data_dir, quiet=True)
+    _tidily()
+    _plainly(lambda: backups.save(settings, file, typer.echo, at=datetime.now(UTC)))
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `backup` has saved.")], data_dir: DataDir = None) -> None:
+    """Bring a backup into an empty data folder, and prove its books."""
+    from bot.ops import doctor as checks
+    from bot.ops import restore as restoring
+
+    settings = _settings(data_dir, quiet=True)
+    _tidily()
+    _plainly(lambda: restoring.restore(settings, file, typer.echo))
+    raise typer.Exit(_served(lambda: checks.verify_ledger(settings, typer.echo)))
 
 
 @app.command()
@@ -207,11 +236,16 @@ def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -
     return settings
 
 
+def _tidily() -> None:
+    """SIGTERM ends the command as Ctrl-C does: what it has begun is taken away."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def _served(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     return _plainly(lambda: asyncio.run(work()))
 
 
-def _plainly(work: Callable[[], int]) -> int:
+def _plainly(work: Callable[[], T]) -> T:
     """Do it, and turn what keeps it from starting into one sentence."""
     from bot.errors import CannotStart
 
