@@ -136,8 +136,10 @@ class Intake:
         async with self._pending.turn(event.where.user):
             waiting = await self._pending.of(event)
             # Once it is noted the pictures are taken; a repeat of the words takes none that came since.
-            if await self._accept(_with(event, waiting)) and waiting:
+            if waiting and await self._accept(_with(event, waiting)):
                 await self._pending.taken(event.where.user, waiting)
+        if not waiting:  # nobody else waits for the note of it
+            await self._accept(event)
 
     async def _shown(self, event: Event) -> None:
         async with self._pending.turn(event.where.user):
