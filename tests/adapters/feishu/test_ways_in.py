@@ -150,6 +150,18 @@ async def test_a_picture_and_then_words_are_one_asking(
     assert door.pictures == [CAT, FOX]
 
 
+async def test_pictures_in_one_go_are_asked_about_once_and_a_later_one_by_itself(
+    fake: FakeFeishu, stage: Stage, ann: Person
+) -> None:
+    for count, seconds in ((1, 5), (2, 60), (3, 0)):
+        await ann.sends_picture(CAT)
+        await fake.until(lambda count=count: len(stage.posts) == count, what="a question")  # type: ignore[misc]
+        fake.clock.advance(seconds)
+
+    assert [post.message for post in stage.posts] == ["", "om_1", ""]
+    assert stage.said[1:] == [f"What shall I do with the {count} pictures? Just write it." for count in (2, 3)]
+
+
 async def test_what_is_no_picture_is_told_what_is_taken(
     fake: FakeFeishu, stage: Stage, door: FakeDoor, ann: Person
 ) -> None:
