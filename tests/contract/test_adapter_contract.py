@@ -171,7 +171,12 @@ STAGES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Stage]]
 }
 
 
-@pytest_asyncio.fixture(params=STAGES)
+SIMULATED = {"discord", "feishu"}
+
+
+@pytest_asyncio.fixture(
+    params=[pytest.param(name, marks=[pytest.mark.wire] if name in SIMULATED else []) for name in STAGES]
+)
 async def stage(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
     async with STAGES[request.param](database, tmp_path) as stage:
         yield stage
