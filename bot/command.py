@@ -391,7 +391,11 @@ class Command:
                 )
             if option.required and option.verbatim and self.examples and option.name not in given:
                 raise UsageError(
-                    text("Write what you want behind /{command}, as in: {examples}", **said, examples=self.examples)
+                    text(
+                        "Write what you want behind /{command}, as in: {examples}",
+                        **said,
+                        examples=tuple(f"“{each}”" for each in self.examples),
+                    )
                 )
             if option.required and option.kind is not Kind.IMAGES and option.name not in given:
                 raise UsageError(text("/{command} needs {option}. Write: {usage}", **said, option=option.name))
