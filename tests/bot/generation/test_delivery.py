@@ -151,7 +151,7 @@ async def test_what_was_kept_is_offered_again_when_there_is_something_new(core: 
 
 async def test_a_late_post_is_never_stale(core: Core) -> None:
     generation = await core.accepted()
-    core.adapter.problems.extend([CannotPost("502", retry_after=0.05)])
+    core.adapter.problems.extend([CannotPost("502", retry_after=1.0)])  # long after it has run
     async with core.delivery:
         await core.adapter.until(lambda: core.adapter.calls)
         (mine,) = await core.admitted()
