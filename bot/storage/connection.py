@@ -17,7 +17,9 @@ class Connection(Protocol):
         """Run a statement that changes rows; returns how many it changed."""
         ...
 
-    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None: ...
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> list[int]:
+        """Run it for each of them, in order and without waiting in between; returns how many rows each changed."""
+        ...
 
     def rows(self, sql: str, /, **values: Any) -> list[Row]: ...
 
@@ -27,6 +29,16 @@ class Connection(Protocol):
         """As `row`, of one table; nobody else changes that row before this transaction ends."""
         ...
 
+    def free_rows(self, sql: str, /, **values: Any) -> list[Row]:
+        """As `rows`, of one table, without those that another transaction is changing; nobody changes these before this
+        one ends.
+        """
+        ...
+
     def lock(self, name: str, /) -> None:
         """Wait until no other transaction has this name, and have it until this one ends."""
+        ...
+
+    def now(self) -> int:
+        """The time by which leases and rates go, in micros: the same clock for all who use this database."""
         ...

@@ -14,6 +14,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -39,7 +40,14 @@ Transaction = Callable[Concatenate[Connection, P], T]
 
 
 class Database(Protocol):
-    """Where everything is kept. Use as an asynchronous context manager; leaving it finishes what was asked of it."""
+    """Where everything is kept. Use as an asynchronous context manager; leaving it finishes what was asked of it.
+
+    shared: other processes may use it at the same time, so nobody may take what another began before its lease ends.
+    passing: what may be over in a moment: nobody answers, or there is no room.
+    """
+
+    shared: bool
+    passing: tuple[type[Exception], ...]
 
     async def __aenter__(self) -> Self: ...
 
@@ -84,8 +92,8 @@ class SQLiteConnection:
     def execute(self, sql: str, /, **values: Any) -> int:
         return self._raw.execute(sql, values).rowcount
 
-    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        self._raw.executemany(sql, rows)
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> list[int]:
+        return [self._raw.execute(sql, row).rowcount for row in rows]
 
     def rows(self, sql: str, /, **values: Any) -> list[Row]:
         return self._raw.execute(sql, values).fetchall()
@@ -94,14 +102,20 @@ class SQLiteConnection:
         found: Row | None = self._raw.execute(sql, values).fetchone()
         return found
 
-    lock_row = row  # there is one writer
+    lock_row, free_rows = row, rows  # there is one writer
 
     def lock(self, name: str, /) -> None:
         pass
 
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
 
 class SQLiteDatabase(Database):
     """One file: a writer thread and a few reading connections."""
+
+    shared = False
+    passing = (sqlite3.OperationalError,)
 
     def __init__(self, path: Path) -> None:
         self._path = path

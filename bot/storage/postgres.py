@@ -33,7 +33,8 @@ WRITERS, READERS = 6, 3
 WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # each function sees one moment
 MOST_TRIES, PATIENCE = 10, 10.0  # in seconds, where each try has to wait for a network
-CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock: rolled back for certain
+# Serialization failure, deadlock, paused for too long in the middle: rolled back for certain.
+CONFLICTS = {"40001", "40P01", "25P03"}
 OPTIONS = {
     "application_name": "seedream-bot",
     "client_encoding": "utf8",
@@ -68,13 +69,17 @@ class PostgresConnection:
     """A `Connection` over psycopg, which prepares what is repeated."""
 
     def __init__(self, raw: Raw) -> None:
+        self.raw = raw
         self._cursor = raw.cursor()
 
     def execute(self, sql: str, /, **values: Any) -> int:
         return self._run(sql, values).rowcount
 
-    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        self._cursor.executemany(_known(translated(sql)), rows)
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> list[int]:
+        if not rows:
+            return []
+        self._cursor.executemany(_known(translated(sql)), rows, returning=True)
+        return [cursor.rowcount for cursor in self._cursor.results()]
 
     def rows(self, sql: str, /, **values: Any) -> list[Row]:
         return list(self._run(sql, values).fetchall())
@@ -85,8 +90,16 @@ class PostgresConnection:
     def lock_row(self, sql: str, /, **values: Any) -> Row | None:
         return self.row(f"{sql} FOR UPDATE", **values)
 
+    def free_rows(self, sql: str, /, **values: Any) -> list[Row]:
+        return self.rows(f"{sql} FOR UPDATE SKIP LOCKED", **values)
+
     def lock(self, name: str, /) -> None:
         self.execute("SELECT pg_advisory_xact_lock(:key)", key=lock_key(name))
+
+    def now(self) -> int:
+        row = self.row("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS now")
+        assert row is not None
+        return int(row["now"])
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> psycopg.Cursor[dict[str, Any]]:
         return self._cursor.execute(_known(translated(sql)), values)
@@ -94,6 +107,9 @@ class PostgresConnection:
 
 class PostgresDatabase(Database):
     """A few threads that write and a few that read, each with a connection that it opens when it needs one."""
+
+    shared = True
+    passing = (psycopg.OperationalError, psycopg.InterfaceError)
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -206,14 +222,19 @@ class _Whole(Loader):
 
 def connect(url: str, **options: str) -> Raw:
     """A connection of ours, but for what the address itself says. Raises `CannotStart` for what is no address."""
-    given = _parts(url)
-    joined = {**OPTIONS, **given, **options, "options": f"{OPTIONS['options']} {given.get('options', '')}"}
+    joined = parameters(url, **options)
     raw: Raw = psycopg.connect("", autocommit=True, row_factory=dict_row, **joined)  # type: ignore[arg-type]
     raw.prepared_max = 500
     raw.adapters.register_dumper(str, _Text)
     raw.adapters.register_dumper(int, Int8Dumper)  # one type for every size, or each would be prepared by itself
     raw.adapters.register_loader("numeric", _Whole)
     return raw
+
+
+def parameters(url: str, **options: str) -> dict[str, str]:
+    """How to connect: as all of ours do, but for what the address itself says, and these options."""
+    given = _parts(url)
+    return {**OPTIONS, **given, **options, "options": f"{OPTIONS['options']} {given.get('options', '')}"}
 
 
 @contextmanager

@@ -4,7 +4,9 @@ Alembic and SQLAlchemy are imported only when there is something to migrate: a s
 neither their time nor their memory.
 """
 
+import hashlib
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,30 @@ from bot.storage.database import read_only
 if TYPE_CHECKING:
     import sqlalchemy
 
+    from bot.storage.postgres import Raw
+
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 Place = Path | str
 """Where a database is: a file of SQLite, or the address of one on PostgreSQL."""
+
+
+_MARK = "of seedream-bot"
+_FIND_MARK = (
+    "SELECT obj_description(oid, 'pg_class') AS mark FROM pg_class"
+    " WHERE relname='procrastinate_jobs' AND relnamespace=current_schema()::regnamespace"
+)
+_REMOVE = r"""
+DO $$ DECLARE each record; BEGIN
+  FOR each IN SELECT relname AS name FROM pg_class
+    WHERE relkind='r' AND relname LIKE 'procrastinate\_%' AND relnamespace=current_schema()::regnamespace
+  LOOP EXECUTE format('DROP TABLE IF EXISTS %I CASCADE', each.name); END LOOP;
+  FOR each IN SELECT oid::regprocedure AS name FROM pg_proc
+    WHERE proname LIKE 'procrastinate\_%' AND pronamespace=current_schema()::regnamespace
+  LOOP EXECUTE format('DROP FUNCTION %s CASCADE', each.name); END LOOP;
+  FOR each IN SELECT oid::regtype AS name FROM pg_type
+    WHERE typname LIKE 'procrastinate\_%' AND typtype IN ('c', 'e') AND typnamespace=current_schema()::regnamespace
+  LOOP EXECUTE format('DROP TYPE IF EXISTS %s CASCADE', each.name); END LOOP;
+END $$"""
 
 
 class SchemaError(CannotStart):
@@ -49,7 +72,7 @@ def current(place: Place) -> str:
 def migrate(place: Place) -> bool:
     """Bring it to `head`; True if something was done. Raises `SchemaError` for one from a newer program."""
     before, newest = current(place), head()
-    if before == newest:
+    if before == newest and (not isinstance(place, str) or _has_engine(place)):
         return False
     if before > newest:
         raise SchemaError(
@@ -104,6 +127,44 @@ def _upgrade_on_postgres(url: str) -> None:
             # Two that start at once: the second one waits here, and then finds nothing to do.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key('migration')})")
             _upgrade(connection)
+            _install_engine(raw)
+
+
+def _has_engine(url: str) -> bool:
+    from bot.storage.postgres import connected
+
+    with connected(url) as raw:
+        return _engine_mark(raw) == _engine_schema()[1]
+
+
+def _engine_schema() -> tuple[str, str]:
+    """The tables of procrastinate, which hands out work, and a mark that tells this version of them from others."""
+    package = find_spec("procrastinate")  # found without importing it, which only workers need
+    assert package is not None
+    assert package.origin is not None
+    sql = (Path(package.origin).parent / "sql" / "schema.sql").read_text("utf-8")
+    return sql, f"{_MARK} {hashlib.sha256(sql.encode()).hexdigest()[:16]}"
+
+
+def _engine_mark(raw: "Raw") -> str | None:
+    """None where the tables are missing."""
+    from psycopg.rows import tuple_row
+
+    row = raw.cursor(row_factory=tuple_row).execute(_FIND_MARK).fetchone()
+    return (row[0] or "") if row else None
+
+
+def _install_engine(raw: "Raw") -> None:
+    """Its rows only say what to look at, so tables of another version are replaced with everything in them."""
+    sql, mark = _engine_schema()
+    there = _engine_mark(raw)
+    if there == mark:
+        return
+    if there is not None and not there.startswith(_MARK):
+        raise SchemaError("the database holds tables of procrastinate that are not the bot's: give it one of its own")
+    raw.execute(_REMOVE)
+    raw.execute(sql.encode())
+    raw.execute(f"COMMENT ON TABLE procrastinate_jobs IS '{mark}'".encode())
 
 
 def _upgrade(connection: "sqlalchemy.Connection") -> None:

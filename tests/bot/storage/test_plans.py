@@ -31,8 +31,10 @@ class Explained:
         self._explain(sql, values)
         return self._connection.execute(sql, **values)
 
-    def execute_many(self, sql: str, rows: Any, /) -> None:
-        self._connection.execute_many(sql, rows)
+    def execute_many(self, sql: str, rows: Any, /) -> list[int]:
+        for row in rows[:1]:
+            self._explain(sql, row)
+        return self._connection.execute_many(sql, rows)
 
     def rows(self, sql: str, /, **values: Any) -> list[Row]:
         self._explain(sql, values)
@@ -42,7 +44,7 @@ class Explained:
         self._explain(sql, values)
         return self._connection.row(sql, **values)
 
-    lock_row = row
+    lock_row, free_rows = row, rows
 
     def lock(self, name: str, /) -> None:
         pass
@@ -54,9 +56,13 @@ WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
 @pytest.mark.parametrize(
     "step",
     [
-        lambda connection: outbox.due(connection, NOW, ("web",)),
-        lambda connection: outbox.claim(connection, "g:0", 1),
-        lambda connection: outbox.standing(connection, "g"),
+        lambda connection: outbox.due(connection, "web", now=NOW),
+        lambda connection: outbox.unfinished(connection),
+        lambda connection: outbox.abandoned(connection, NOW),
+        lambda connection: outbox.claim(connection, "g:0", "me", 1, NOW),
+        lambda connection: outbox.claim_progress(connection, "g:0", "me", 1, NOW),
+        lambda connection: outbox.standing(connection, "g", NOW),
+        lambda connection: outbox.is_open(connection, "g"),
         lambda connection: outbox.quoted(connection, "web", "m"),
         lambda connection: outbox.kept(connection, "p"),
         lambda connection: queue.admit(connection, "me", NOW, 16, WIDE),
@@ -64,7 +70,21 @@ WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
         lambda connection: settling.resolve_unknown(connection, LONG_AGO, NOW, charge=True),
         lambda connection: inbox.still_open(connection),
     ],
-    ids=["due", "claim", "standing", "quoted", "kept", "admit", "places", "resolve unknown", "still open"],
+    ids=[
+        "due",
+        "unfinished",
+        "abandoned",
+        "claim",
+        "claim progress",
+        "standing",
+        "is open",
+        "quoted",
+        "kept",
+        "admit",
+        "places",
+        "resolve unknown",
+        "still open",
+    ],
 )
 async def test_it_reads_no_whole_table(database: Database, step: Callable[[Connection], object]) -> None:
     def explain(connection: Connection) -> list[str]:

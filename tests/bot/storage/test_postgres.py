@@ -1,11 +1,10 @@
-"""What only PostgreSQL does: other processes, broken connections, deadlocks, and addresses that lead nowhere."""
+"""What only PostgreSQL does: broken connections, deadlocks, and addresses that lead nowhere."""
 
 import asyncio
-import os
+import select
 import socket
 import struct
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ import pytest
 import pytest_asyncio
 
 from bot.errors import CannotStart
-from bot.storage import postgres, schema
+from bot.storage import schema
+from bot.storage.bus import PostgresBus
 from bot.storage.connection import Connection
-from bot.storage.postgres import PostgresDatabase, connected, translated
-from bot.storage.sole import SoleUse
+from bot.storage.members import Exclusive, Member
+from bot.storage.postgres import PostgresConnection, PostgresDatabase, connected, translated
 from tests.postgres import Emptied, needs_postgres, new_database, new_schema
 
 KILL_MYSELF = "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -148,6 +148,23 @@ async def test_a_commit_whose_answer_is_lost_is_told_and_never_repeated(database
 
 
 @needs_postgres
+async def test_one_that_was_paused_for_too_long_before_its_commit_is_run_again(database: PostgresDatabase) -> None:
+    runs: list[int] = []
+
+    def pausing(connection: Connection) -> None:
+        runs.append(1)
+        add(connection, 1)
+        if len(runs) == 1:
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout='50ms'")
+            assert isinstance(connection, PostgresConnection)
+            select.select([connection.raw.fileno()], [], [], 60)  # the server says that it has ended it
+
+    await database.transaction(pausing)
+    assert len(runs) == 2
+    assert await values(database) == {1: 1, 2: 0}
+
+
+@needs_postgres
 async def test_a_commit_that_fails_fails_for_its_own_caller_only(database: PostgresDatabase, url: str) -> None:
     with connected(url) as raw:
         raw.execute("CREATE TABLE child (t INTEGER REFERENCES t(k) DEFERRABLE INITIALLY DEFERRED)")
@@ -188,91 +205,6 @@ async def test_a_restart_of_the_server_is_noticed_by_nobody(database: PostgresDa
     assert await values(database) == {1: 24, 2: 0}
 
 
-# --- one process
-
-
-@needs_postgres
-async def test_a_second_one_is_told_who_has_the_database(url: str) -> None:
-    async with SoleUse(url):
-        with pytest.raises(CannotStart, match=f"in use by seedream-bot {os.getpid()} on {socket.gethostname()}"):
-            await SoleUse(url, patience=0).__aenter__()
-    async with SoleUse(url):
-        pass
-
-
-@needs_postgres
-async def test_one_that_was_just_killed_is_waited_for(url: str) -> None:
-    async with SoleUse(url):
-        starting = asyncio.create_task(SoleUse(url, patience=10).__aenter__())
-        await asyncio.to_thread(end_once_asked, url)
-
-        await (await starting).__aexit__()
-
-
-@needs_postgres
-async def test_a_lost_lock_is_taken_again_and_one_that_another_took_is_told(url: str) -> None:
-    lost = asyncio.Event()
-    async with SoleUse(url, look_every=0.05) as mine:
-        mine.when_lost(lost.set)
-        before = await asyncio.to_thread(holders, url)
-        await asyncio.to_thread(end_all, url, "seedream-bot %")
-        after = await asyncio.to_thread(new_holders, url, before)
-        assert not lost.is_set()
-
-        other = await asyncio.to_thread(snatch, url, after)
-        async with asyncio.timeout(5):
-            await lost.wait()
-        other.close()
-
-
-def holders(url: str) -> set[int]:
-    """The connections that hold a session's lock."""
-    with connected(url) as raw:
-        rows = raw.execute(
-            "SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid=l.pid WHERE locktype='advisory' AND granted"
-            " AND a.datname=current_database()"
-        ).fetchall()
-    return {row["pid"] for row in rows}
-
-
-def end_once_asked(url: str) -> None:
-    """Kill who has the lock when a second one has come to ask for it."""
-    (holder,) = holders(url)
-    asked = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'seedream-bot %%' AND pid<>%(holder)s"
-    until = time.monotonic() + 5
-    with connected(url) as raw:
-        while not raw.execute(asked, {"holder": holder}).fetchone():
-            assert time.monotonic() < until
-        raw.execute("SELECT pg_terminate_backend(%(holder)s::int)", {"holder": holder})
-
-
-def new_holders(url: str, before: set[int]) -> set[int]:
-    until = time.monotonic() + 5
-    while not (found := holders(url) - before):
-        assert time.monotonic() < until
-    return found
-
-
-def snatch(url: str, held: set[int]) -> postgres.Raw:
-    """Take the lock in the moment in which the connection that has it is gone."""
-    thief = postgres.connect(url, application_name="somebody else")
-    locked = thief.execute(
-        "SELECT (classid::bigint << 32) + objid::bigint AS key FROM pg_locks WHERE pid=ANY(%(pids)s) AND"
-        " locktype='advisory'",
-        {"pids": list(held)},
-    ).fetchone()
-    assert locked
-    with ThreadPoolExecutor(1) as waiting:  # it stands in the line for the lock before its holder goes
-        taking = waiting.submit(thief.execute, "SELECT pg_advisory_lock(%(key)s)", locked)
-        with connected(url) as raw:
-            asked, until = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid=%(pid)s", time.monotonic() + 5
-            while not raw.execute(asked, {"pid": thief.info.backend_pid}).fetchone():
-                assert time.monotonic() < until
-        end_all(url, "seedream-bot %")
-        taking.result(10)
-    return thief
-
-
 # --- the schema
 
 
@@ -303,12 +235,16 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(url: str) -> No
 def refusal(url: str) -> str:
     """What is said at the start, the same whoever opens it first."""
     said: set[str] = set()
-    with pytest.raises(CannotStart) as caught:
-        schema.migrate(url)
-    said.add(str(caught.value))
-    for opened in (SoleUse, PostgresDatabase):
+    member = Member(url, role="all", version="1", head="1")
+    for open_it in (
+        lambda: schema.migrate(url),
+        lambda: asyncio.run(PostgresDatabase(url).__aenter__()),
+        lambda: asyncio.run(member.__aenter__()),
+        lambda: asyncio.run(PostgresBus(url).__aenter__()),
+        lambda: Exclusive(url).__enter__(),
+    ):
         with pytest.raises(CannotStart) as caught:
-            asyncio.run(opened(url).__aenter__())
+            open_it()
         said.add(str(caught.value))
     (words,) = said
     assert "geheim" not in words

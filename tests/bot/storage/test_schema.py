@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.storage import schema
+from bot.storage import postgres, schema
+from tests.postgres import Emptied, needs_postgres, new_schema
 
 
 def test_a_new_file_is_brought_to_the_newest_version_once(tmp_path: Path) -> None:
@@ -55,3 +56,62 @@ def test_messages_that_stood_before_are_still_understood(tmp_path: Path, monkeyp
     raw.close()
 
     assert known == [("m1", "a:0"), ("m2", "b:0")]
+
+
+def _names(url: str) -> set[str]:
+    with postgres.connected(url) as raw:
+        rows = raw.execute("SELECT relname AS name FROM pg_class WHERE relnamespace=current_schema()::regnamespace")
+        return {row["name"] for row in rows.fetchall() if row["name"].startswith("procrastinate_")}
+
+
+def _run(url: str, sql: str) -> None:
+    with postgres.connected(url) as raw:
+        raw.execute(sql.encode())
+
+
+@needs_postgres
+def test_what_hands_out_work_is_installed_once_beside_ours(emptied: Emptied) -> None:
+    with new_schema(emptied.url) as url, new_schema(emptied.url) as other:
+        assert schema.migrate(url)
+        assert {"procrastinate_jobs", "procrastinate_workers"} <= _names(url)
+        assert not schema.migrate(url)
+        assert _names(other) == set()
+
+
+@needs_postgres
+def test_what_hands_out_work_is_made_anew_by_another_version_of_it(emptied: Emptied) -> None:
+    with new_schema(emptied.url) as url:
+        schema.migrate(url)
+        before = _names(url)
+        _run(url, "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('q', 't')")
+        _run(url, "INSERT INTO meta (name, value) VALUES ('ours', 'kept')")
+        _run(url, "COMMENT ON TABLE procrastinate_jobs IS 'of seedream-bot, an earlier one'")
+        _run(url, "ALTER TABLE procrastinate_workers ADD COLUMN odd TEXT")
+
+        assert schema.migrate(url)
+        assert _names(url) == before
+        with postgres.connected(url) as raw:
+            assert raw.execute("SELECT * FROM procrastinate_jobs").fetchall() == []
+            assert raw.execute("SELECT 1 FROM meta WHERE name='ours'").fetchall() != []
+        assert not schema.migrate(url)
+
+
+@needs_postgres
+def test_tables_of_somebody_elses_procrastinate_are_left_alone(emptied: Emptied) -> None:
+    with new_schema(emptied.url) as url:
+        _run(url, "CREATE TABLE procrastinate_jobs (theirs TEXT)")
+        with pytest.raises(schema.SchemaError, match="not the bot's"):
+            schema.migrate(url)
+
+        assert _names(url) == {"procrastinate_jobs"}
+        assert schema.current(url) == ""
+
+
+@needs_postgres
+def test_a_database_that_lacks_only_what_hands_out_work_gets_it(emptied: Emptied) -> None:
+    with new_schema(emptied.url) as url:
+        schema.migrate(url)
+        _run(url, "DROP TABLE procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers CASCADE")
+
+        assert schema.migrate(url)
+        assert "procrastinate_jobs" in _names(url)
