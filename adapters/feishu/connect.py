@@ -1,4 +1,4 @@
-"""Builds the adapter for the composition root. lark-oapi is not imported before the long connection is opened."""
+"""Builds the adapter for the composition root. Nothing of lark-oapi is imported here."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -88,6 +88,7 @@ def connect(
         line=None if webhook else line,
         webhook=webhook,
         own_id=own_id,
+        app_id=app_id,
     )
 
 

@@ -7,16 +7,16 @@ It runs in whoever's loop runs it, never blocks it, and never dies silently: wha
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import aiohttp
 import structlog
 
-from adapters.feishu import endpoint, sdk
+from adapters.feishu import endpoint, frames
 from adapters.feishu.endpoint import Address, NoConnection, NotAllowed, Orders
+from adapters.feishu.frames import CONTROL, Arrived, Codec
 from adapters.feishu.parts import Parts
-from adapters.feishu.sdk import CONTROL, Arrived, Codec
 from bot.i18n import Text, say, text
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ class Connection:
         """Until `close` is called."""
         self._ended.clear()
         try:
-            codec = await sdk.load()
+            codec = await frames.load()
             async with aiohttp.ClientSession(connector=self._connector()) as session, asyncio.timeout(None) as leash:
                 self._leash = leash
                 if not self._closing:
@@ -158,7 +158,7 @@ class Connection:
                 raise NoConnection(f"closed with {socket.close_code}")
             try:
                 arrived = codec.read(message.data)
-            except sdk.NotAFrame:
+            except frames.NotAFrame:
                 log.warning("what came from feishu is no frame", bytes=len(message.data))
                 continue
             self._failures, self.problem = 0, ""
@@ -167,9 +167,7 @@ class Connection:
             elif (payload := parts.whole(arrived)) is not None:
                 # Not more at once than can be dealt with; meanwhile the rest waits in the socket.
                 await self._room.acquire()
-                task = asyncio.create_task(self._acknowledge(socket, codec, arrived, payload), name="feishu event")
-                self._taking.add(task)
-                task.add_done_callback(self._taking.discard)
+                self._begin(self._deal_with(socket, codec, arrived, payload))
 
     def _obey(self, arrived: Arrived) -> None:
         """A pong may bring new orders."""
@@ -187,31 +185,40 @@ class Connection:
                 return  # who hears notices it too
             await asyncio.sleep(self._orders.ping)
 
-    async def _acknowledge(
+    async def _deal_with(
         self, socket: aiohttp.ClientWebSocketResponse, codec: Codec, arrived: Arrived, payload: bytes
     ) -> None:
-        begun = asyncio.get_running_loop().time()
-        taking = asyncio.create_task(self._taken(payload), name="feishu take")
-        try:
-            try:
-                await asyncio.wait([taking], timeout=self._ack_in)
-            finally:
-                self._room.release()
-            code, data = taking.result() if taking.done() else (500, None)
-            if not taking.done():
-                log.warning("an event took too long to be taken")
-            took = asyncio.get_running_loop().time() - begun
-            try:
-                await socket.send_bytes(codec.answer(arrived, code, data, took=took))
-            except (aiohttp.ClientError, ConnectionError):
-                log.info("an event was taken and could not be acknowledged; it comes again")
-            await taking
-        finally:
-            if not taking.done():
-                taking.cancel()
-                await asyncio.wait([taking])
+        """Take an event and acknowledge it. One that is late is sent back meanwhile, and taken all the same."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        is_late = False
 
-    async def _taken(self, payload: bytes) -> tuple[int, Json | None]:
+        async def answer(code: int, data: Json | None) -> None:
+            try:
+                await socket.send_bytes(codec.answer(arrived, code, data, took=loop.time() - begun))
+            except (aiohttp.ClientError, ConnectionError):
+                log.info("an event could not be acknowledged; it comes again")
+
+        def send_back() -> None:
+            nonlocal is_late
+            is_late = True
+            log.warning("an event took too long to be taken")
+            self._room.release()
+            self._begin(answer(500, None))
+            patience.reschedule(begun + GIVE_UP)
+
+        patience = asyncio.timeout(None)
+        watch = loop.call_later(self._ack_in, send_back)
+        try:
+            code, data = await self._taken(payload, patience)
+        finally:
+            watch.cancel()
+            if not is_late:
+                self._room.release()
+        if not is_late:
+            await answer(code, data)
+
+    async def _taken(self, payload: bytes, patience: asyncio.Timeout) -> tuple[int, Json | None]:
         try:
             event = json.loads(payload)
         except (ValueError, RecursionError):
@@ -220,11 +227,16 @@ class Connection:
             log.warning("an event of feishu cannot be read", bytes=len(payload))
             return 200, None  # it would be the same if it came again
         try:
-            async with asyncio.timeout(GIVE_UP):
+            async with patience:
                 return 200, await self._take(event)
         except Exception:  # the door to all that is done with events
             log.exception("an event could not be taken")
             return 500, None
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="feishu event")
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
 
     async def _finish(self, grace: float) -> None:
         """Wait so long for what is being taken, and leave the rest: it is pushed again."""

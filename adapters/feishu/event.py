@@ -79,7 +79,7 @@ class Event(_Stored):
     line: Words = ""
     command: str = ""
     press: str = ""
-    values: dict[str, Value] = {}
+    values: dict[str, Value] = Field(default_factory=dict)
     files: tuple[File, ...] = ()
     meant: Meant | None = None
 

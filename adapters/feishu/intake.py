@@ -207,7 +207,7 @@ class Intake:
             return await self.invocation(event)
 
         invocation = self._made(event, self._people.at_hand(event.where))
-        return await self._door.accept(invocation, event.model_dump(mode="json"), complete)
+        return await self._door.accept(invocation, event.model_dump(mode="json", exclude_defaults=True), complete)
 
     def _made(self, event: Event, known: Known) -> Invocation:
         async def look(message: str) -> tuple[Attachment, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from adapters.feishu.sdk import Arrived
+from adapters.feishu.frames import Arrived
 
 log = structlog.get_logger(__name__)
 

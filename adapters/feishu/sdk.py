@@ -1,16 +1,14 @@
 """The only file that imports lark-oapi, and knows its insides.
 
 `import lark_oapi` brings 10,624 modules (2 to 4 s, 146 MiB), nearly all of them models of APIs that nobody calls here.
-Of all that we need the frames of the long connection, the cipher of webhooks, and the making of an app by a link: 36
-modules (0.02 s, 3 MiB), imported in a thread without what their packages would bring along. The SDK's own client of the
-long connection stays unused: it keeps a loop at module level and blocks it, cannot be stopped, and dies without a word.
+Of all that we need the making of an app by a link, imported without what its packages would bring along. The SDK's own
+client of the long connection stays unused: it keeps a loop at module level and blocks it, cannot be stopped, and dies
+without a word. What we say and hear there (`endpoint.py`, `frames.py`, `cipher.py`) is held to what the SDK says.
 
 The version is pinned in pyproject.toml; tests/adapters/feishu/test_sdk.py fails where an upgrade moves any of this.
 """
 
 import asyncio
-import base64
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -26,71 +24,9 @@ Json = Mapping[str, Any]
 
 VERSION = "1.7.5"
 PACKAGE = "lark_oapi"
-# Packages that are entered without running their `__init__`, which would import everything, or pkg_resources.
-HOLLOW = (
-    PACKAGE,
-    f"{PACKAGE}.core",
-    f"{PACKAGE}.core.utils",
-    f"{PACKAGE}.scene",
-    f"{PACKAGE}.ws",
-    f"{PACKAGE}.ws.pb.google",
-)
-CONTROL, DATA = 0, 1  # a frame's method: FrameType in lark_oapi.ws.enum
+# Packages that are entered without running their `__init__`, which would import everything.
+HOLLOW = (PACKAGE, f"{PACKAGE}.scene")
 _IMPORTING = threading.Lock()
-
-
-class NotAFrame(ValueError):
-    """What came is none of the long connection's frames."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A frame as it came; `frame` is the SDK's own object, from which the answer is made."""
-
-    method: int
-    headers: Mapping[str, str]
-    payload: bytes
-    frame: Any
-
-
-class Codec:
-    """The frames of the long connection as the SDK writes and reads them. new: makes an empty one."""
-
-    def __init__(self, new: Callable[[], Any], broken: type[Exception]) -> None:
-        self._new = new
-        self._broken = (broken, ValueError, IndexError, TypeError)
-
-    def read(self, raw: bytes) -> Arrived:
-        """Raises `NotAFrame`."""
-        frame = self._new()
-        try:
-            frame.ParseFromString(raw)
-        except self._broken as error:
-            raise NotAFrame from error
-        headers = {header.key: header.value for header in frame.headers}
-        return Arrived(frame.method, headers, frame.payload, frame)
-
-    def ping(self, service: int) -> bytes:
-        frame = self._new()
-        frame.SeqID = frame.LogID = 0
-        frame.service = service
-        frame.method = CONTROL
-        header = frame.headers.add()
-        header.key, header.value = "type", "ping"
-        written: bytes = frame.SerializeToString()
-        return written
-
-    def answer(self, arrived: Arrived, code: int, data: Json | None, *, took: float) -> bytes:
-        """The same frame with an answer in it, to be made once. took: seconds."""
-        frame = arrived.frame
-        header = frame.headers.add()
-        header.key, header.value = "biz_rt", str(round(took * 1000))
-        payload: dict[str, Any] = {"code": code}
-        if data is not None:
-            payload["data"] = base64.b64encode(json.dumps(data).encode()).decode()
-        frame.payload = json.dumps(payload).encode()
-        written: bytes = frame.SerializeToString()
-        return written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +40,6 @@ class Registered:
 
 class NotRegistered(Exception):
     """No app was made; the text says why in one word of Feishu's, such as access_denied."""
-
-
-async def load() -> Codec:
-    """The first call imports, in a thread."""
-    return await asyncio.to_thread(_codec)
-
-
-def decrypt(key: str, ciphertext: str) -> str:
-    """What a webhook's `encrypt` holds. Raises ValueError; it does not prove who wrote it."""
-    plain: str = _cipher()(key).decrypt_str(ciphertext)
-    return plain
 
 
 async def register_app(
@@ -146,22 +71,6 @@ async def register_app(
         raise NotRegistered(error.code or "refused") from error
     except (registration.httpx.HTTPError, KeyError, ValueError) as error:
         raise NotRegistered(type(error).__name__) from error
-
-
-@cache
-def _codec() -> Codec:
-    with _hollow() as module:
-        frames, message = module("ws.pb.pbbp2_pb2"), module("ws.pb.google.protobuf.message")
-        codec = Codec(frames.Frame, message.DecodeError)
-        # Its protobuf imports one more module when the first frame is written, and keeps what it needs of it.
-        codec.answer(codec.read(codec.ping(1)), 200, {}, took=0)
-    return codec
-
-
-@cache
-def _cipher() -> Any:
-    with _hollow() as module:
-        return module("core.utils.decryptor").AESCipher
 
 
 @cache

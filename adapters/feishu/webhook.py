@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from adapters.feishu.sdk import decrypt
+from adapters.feishu.cipher import Cipher
 
 log = structlog.stdlib.get_logger()
 Json = dict[str, Any]
@@ -49,6 +49,7 @@ class Webhook:
         if not encrypt_key:
             raise ValueError("a webhook needs an encrypt key")
         self._key = encrypt_key
+        self._cipher = Cipher(encrypt_key)
         self._token = verification_token
         self._take = take
         self._clock = clock
@@ -110,7 +111,7 @@ class Webhook:
         """The event within; one that is not encrypted is not from a platform that has our key."""
         match json.loads(body):
             case {"encrypt": str() as encrypted}:
-                event = json.loads(decrypt(self._key, encrypted))
+                event = json.loads(self._cipher.decrypt(encrypted))
                 if isinstance(event, dict):
                     return event
         raise ValueError("no event")

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from adapters.feishu import connection as connections
 from adapters.feishu.connection import Connection
+from adapters.feishu.frames import Arrived
 from adapters.feishu.parts import Parts
-from adapters.feishu.sdk import Arrived
 from tests.simulators.feishu.fake import FakeFeishu
 
 pytestmark = pytest.mark.wire
@@ -136,6 +137,19 @@ async def test_what_takes_too_long_is_answered_in_time_and_not_stopped(feishu: F
 
     assert [ack.code for ack in push.acks] == [500]
     assert take.taken == [push.event_id]
+
+
+async def test_what_is_never_taken_is_let_go(feishu: FakeFeishu, take: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "GIVE_UP", 0.1)
+    take.door.clear()
+    with capture_logs() as logs:
+        async with connected(feishu, take, ack_in=0.05) as connection:
+            push = feishu.push_unknown()
+            await feishu.until(lambda: any(entry["event"] == "an event could not be taken" for entry in logs))
+            await feishu.until(lambda: not connection._taking)
+
+    assert [ack.code for ack in push.acks] == [500]
+    assert take.taken == []
 
 
 async def test_two_hundred_events_at_once_are_acknowledged_in_time(feishu: FakeFeishu, take: Taker) -> None:

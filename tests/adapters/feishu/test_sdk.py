@@ -1,7 +1,5 @@
 """What we lean on inside of lark-oapi. An upgrade that moves any of it fails here."""
 
-import base64
-import hashlib
 import json
 import subprocess
 import sys
@@ -11,20 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from Crypto.Cipher import AES
-from hypothesis import given
-from hypothesis import strategies as st
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
-from adapters.feishu import endpoint, sdk
-from tests.simulators.feishu import frames
-from tests.simulators.feishu.frames import Frame
+from adapters.feishu import endpoint, frames, sdk
 
 TREE = Path(__file__).parents[3]
-
-
-@pytest.fixture
-async def codec() -> sdk.Codec:
-    return await sdk.load()
 
 
 def test_the_version_is_exactly_the_one_whose_insides_are_known() -> None:
@@ -37,13 +26,12 @@ def test_the_version_is_exactly_the_one_whose_insides_are_known() -> None:
 ALONE = """
 import asyncio, json, logging, sys
 import adapters.feishu.connection, adapters.feishu.rest, adapters.feishu.webhook
-from adapters.feishu import sdk
-told = {"before": [name for name in sys.modules if name.startswith(("lark", "Crypto"))]}
-asyncio.run(sdk.load())
-told["added"] = [name for name in sys.modules if name.startswith(("lark", "pkg_resources", "requests", "websockets"))]
-codec = asyncio.run(sdk.load())
+from adapters.feishu import frames, sdk
+told = {"before": [name for name in sys.modules if name.startswith(("lark", "Crypto", "google"))]}
+codec = asyncio.run(frames.load())
 told["works"] = codec.read(codec.ping(7)).headers
-told["after use"] = [name for name in sys.modules if name.startswith("lark")]
+told["registers"] = callable(sdk._registration().aregister_app)
+told["added"] = [name for name in sys.modules if name.startswith(("lark", "pkg_resources", "websockets"))]
 told["loggers"] = [name for name in logging.root.manager.loggerDict if "lark" in name.lower()]
 print(json.dumps(told))
 """
@@ -59,18 +47,18 @@ def alone(program: str) -> Any:
 def test_it_is_not_imported_before_it_is_needed_and_never_as_a_whole() -> None:
     told = alone(ALONE)
 
-    assert told == {"before": [], "added": [], "works": {"type": "ping"}, "after use": [], "loggers": []}
+    assert told == {"before": [], "works": {"type": "ping"}, "registers": True, "added": [], "loggers": []}
 
 
 WHOLE = """
-import asyncio, json, sys
+import json, sys
 from adapters.feishu import sdk
-early = asyncio.run(sdk.load())
+sdk._registration()
 import lark_oapi
-sdk._codec.cache_clear()
-late = asyncio.run(sdk.load())
-from lark_oapi.ws.pb.pbbp2_pb2 import Frame
-print(json.dumps([hasattr(lark_oapi.ws, "Client"), late.read(early.ping(3)).headers, late._new is Frame]))
+sdk._registration.cache_clear()
+late = sdk._registration()
+from lark_oapi.scene import registration
+print(json.dumps([hasattr(lark_oapi.ws, "Client"), late is registration]))
 """
 
 
@@ -78,11 +66,12 @@ print(json.dumps([hasattr(lark_oapi.ws, "Client"), late.read(early.ping(3)).head
 def test_who_imports_all_of_it_gets_all_of_it_before_us_and_after() -> None:
     program = "import warnings; warnings.simplefilter('ignore')\n" + WHOLE  # the SDK's own imports warn
 
-    assert alone(program) == [True, {"type": "ping"}, True]
+    assert alone(program) == [True, True]
 
 
 def test_the_words_of_the_long_connection_are_those_of_the_sdk() -> None:
     with sdk._hollow() as module:
+        sdk._enter(f"{sdk.PACKAGE}.ws")
         const, enum = module("ws.const"), module("ws.enum")
 
     assert const.GEN_ENDPOINT_URI == endpoint.PATH
@@ -93,65 +82,19 @@ def test_the_words_of_the_long_connection_are_those_of_the_sdk() -> None:
     assert (const.DEVICE_ID, const.SERVICE_ID) == ("device_id", "service_id")
     assert const.HEADER_HANDSHAKE_STATUS == "handshake-status"
     assert const.HEADER_HANDSHAKE_AUTH_ERRCODE == "handshake-autherrcode"
-    assert (enum.FrameType.CONTROL.value, enum.FrameType.DATA.value) == (sdk.CONTROL, sdk.DATA)
+    assert (enum.FrameType.CONTROL.value, enum.FrameType.DATA.value) == (frames.CONTROL, frames.DATA)
     assert (enum.MessageType.PING.value, enum.MessageType.PONG.value) == ("ping", "pong")
 
 
-def test_a_frame_is_read_as_another_implementation_writes_it(codec: sdk.Codec) -> None:
-    headers = {"type": "event", "message_id": "m1", "sum": "1", "seq": "0", "trace_id": "t1"}
-    arrived = codec.read(
-        frames.encode(Frame(method=1, service=42, headers=headers, payload="画".encode(), seq=7, log=9))
-    )
+def test_what_stands_in_a_frame_is_what_the_sdk_was_generated_from() -> None:
+    with sdk._hollow() as module:
+        for name in ("ws", "ws.pb.google"):
+            sdk._enter(f"{sdk.PACKAGE}.{name}")
+        theirs = FileDescriptorProto.FromString(module("ws.pb.pbbp2_pb2").DESCRIPTOR.serialized_pb)
+    ours = [frames._described("Header", frames.HEADER), frames._described("Frame", frames.FRAME)]
 
-    assert (arrived.method, arrived.headers, arrived.payload) == (sdk.DATA, headers, "画".encode())
-
-
-def test_a_ping_is_written_as_another_implementation_reads_it(codec: sdk.Codec) -> None:
-    assert frames.decode(codec.ping(42)) == Frame(method=0, service=42, headers={"type": "ping"})
+    assert [*map(fields, theirs.message_type)] == [fields(DescriptorProto(**each)) for each in ours]
 
 
-def test_an_answer_is_the_same_frame_with_a_code_and_what_is_shown(codec: sdk.Codec) -> None:
-    pushed = Frame(method=1, service=42, headers={"type": "card", "message_id": "m1"}, payload=b"{}", seq=7, log=2**63)
-    data = {"toast": {"type": "info", "content": "好"}}
-    answer = frames.decode(codec.answer(codec.read(frames.encode(pushed)), 200, data, took=0.25))
-    said = json.loads(answer.payload)
-
-    assert answer.headers == {**pushed.headers, "biz_rt": "250"}
-    assert (answer.service, answer.seq, answer.log) == (42, 7, 2**63)
-    assert said["code"] == 200
-    assert json.loads(base64.b64decode(said["data"])) == data
-
-
-def test_an_answer_without_anything_to_show_has_only_a_code(codec: sdk.Codec) -> None:
-    arrived = codec.read(frames.encode(Frame(method=1, service=1, headers={"type": "event"}, payload=b"{}")))
-
-    assert json.loads(frames.decode(codec.answer(arrived, 500, None, took=0)).payload) == {"code": 500}
-
-
-@given(raw=st.binary(max_size=200))
-def test_whatever_comes_is_a_frame_or_none(raw: bytes) -> None:
-    codec = sdk._codec()
-    try:
-        arrived = codec.read(raw)
-    except sdk.NotAFrame:
-        return
-    assert isinstance(arrived.payload, bytes)
-
-
-def encrypted(key: str, words: str) -> str:
-    """As Feishu does it: AES-256-CBC under the key's SHA-256, the vector first, PKCS#7 at the end."""
-    data = words.encode()
-    fill = 16 - len(data) % 16
-    vector = bytes(range(16))
-    cipher = AES.new(hashlib.sha256(key.encode()).digest(), AES.MODE_CBC, vector)
-    return base64.b64encode(vector + cipher.encrypt(data + bytes([fill]) * fill)).decode()
-
-
-def test_what_feishu_encrypted_is_read() -> None:
-    assert sdk.decrypt("a key", encrypted("a key", '{"challenge": "画"}')) == '{"challenge": "画"}'
-
-
-@pytest.mark.parametrize("ciphertext", ["", "AAAA", "not base64!", encrypted("another key", "words " * 9)])
-def test_what_cannot_be_decrypted_is_a_value_error(ciphertext: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - as many different words as ways to fail
-        sdk.decrypt("a key", ciphertext)
+def fields(message: Any) -> list[tuple[int, str, int, int]]:
+    return [(field.number, field.name, field.type, field.label) for field in message.field]
