@@ -235,6 +235,8 @@ class Drawing:
         """Normalise and store each picture; what had to be changed is said once."""
         references: list[Reference] = []
         notes: list[Text] = []
+        if sources:  # sooner than the store itself would say so, which is asked again and again for minutes
+            await self.service.check_room()
         for source in sources:
             made = await self.normaliser.normalise(source.attachment.read(), inputs=taken, folder=self.folder)
             try:

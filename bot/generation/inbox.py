@@ -1,11 +1,12 @@
 """What was received, from the moment it is acknowledged until it is dealt with.
 
 A row is committed before (or beside) the platform's acknowledgement; a repeat of its id changes nothing. The accepting
-transaction closes it, or the answer that was shown does. What is still open at a start is dispatched again.
+transaction closes it, or the answer that was shown does. Until then it is its owner's, the process that answers it;
+what is open and nobody's any more is dispatched again.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,31 +18,83 @@ KEEP_DAYS = 7
 TOO_OLD = timedelta(hours=1)
 
 
-def receive(connection: Connection, invocation: str, adapter: str, raw: Mapping[str, Any], at: int) -> bool:
-    """Note an event; False if its id is known already."""
+def receive(
+    connection: Connection,
+    invocation: str,
+    adapter: str,
+    raw: Mapping[str, Any],
+    at: int,
+    owner: str = "",
+    lease: int = 0,
+) -> bool:
+    """Note an event, and who answers it; False if its id is known already."""
     added = connection.execute(
-        "INSERT INTO inbox (id, adapter, raw, state, received_at) VALUES (:id, :adapter, :raw, 'received', :at)"
-        " ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO inbox (id, adapter, raw, state, received_at, owner, lease_until)"
+        " VALUES (:id, :adapter, :raw, 'received', :at, :owner, :until) ON CONFLICT (id) DO NOTHING",
         id=invocation,
         adapter=adapter,
         raw=json.dumps(raw, ensure_ascii=False),
         at=at,
+        owner=owner,
+        until=connection.now() + lease if lease else 0,
     )
     return added == 1
 
 
 def close(connection: Connection, invocation: str, generation: str = "") -> bool:
     """It is dealt with; False if it was before (or never came), so that nothing is done twice."""
+    # IS TRUE, here and below: PostgreSQL would look for it among all that is open instead of by its id.
     closed = connection.execute(
-        "UPDATE inbox SET state='done', raw='{}', generation=:generation WHERE id=:id AND state='received'",
+        "UPDATE inbox SET state='done', raw='{}', generation=:generation WHERE id=:id AND (state='received') IS TRUE",
         id=invocation,
         generation=generation,
     )
     return closed == 1
 
 
+def became(connection: Connection, invocation: str) -> str:
+    """The generation that an event came to, "" while it is open or where it came to none."""
+    row = connection.row("SELECT generation FROM inbox WHERE id=:id AND state='done'", id=invocation)
+    return str(row["generation"]) if row else ""
+
+
 def still_open(connection: Connection) -> list[Row]:
     return connection.rows("SELECT * FROM inbox WHERE state='received' ORDER BY received_at")
+
+
+def take_over(
+    connection: Connection, owner: str, lease: int, adapters: Collection[str], *, all_of_them: bool = False
+) -> list[Row]:
+    """Open rows of these platforms that nobody answers any more; they are this owner's now.
+
+    all_of_them: whoever had them is gone for certain.
+    """
+    now = connection.now()
+    left = connection.rows("SELECT id, adapter, lease_until FROM inbox WHERE state='received' ORDER BY received_at")
+    taken = (
+        connection.row(
+            "UPDATE inbox SET owner=:owner, lease_until=:until"
+            " WHERE id=:id AND (state='received') IS TRUE AND lease_until=:before RETURNING *",
+            owner=owner,
+            until=now + lease,
+            id=row["id"],
+            before=row["lease_until"],
+        )
+        for row in left
+        if row["adapter"] in adapters and (all_of_them or row["lease_until"] < now)
+    )
+    return [row for row in taken if row is not None]
+
+
+def renew(connection: Connection, owner: str, lease: int, invocations: Collection[str]) -> None:
+    until = connection.now() + lease
+    for invocation in sorted(invocations):
+        connection.execute(
+            "UPDATE inbox SET lease_until=:until WHERE id=:id AND owner=:owner AND (state='received') IS TRUE",
+            until=until,
+            id=invocation,
+            owner=owner,
+        )
 
 
 def forget(connection: Connection, before: int) -> int:

@@ -4,11 +4,12 @@ What may not happen here: a paid request sent twice, or sent at all before that 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -29,18 +30,21 @@ from bot.errors import (
     Unavailable,
 )
 from bot.generation import health, queue, settling
-from bot.generation.queue import Admitted
+from bot.generation.insisting import Unwanted, insist, while_wanted
+from bot.generation.queue import Admitted, TooSoon
 from bot.generation.resuming import Pending, Work, job_of
 from bot.generation.states import JobState
 from bot.i18n import text
 from bot.media import metadata
-from bot.providers.base import Finished, InputPicture, Job, Prepared, Produced, Provider, Rejected, Submitted
+from bot.providers.base import Event, Finished, InputPicture, Job, Prepared, Produced, Provider, Rejected, Submitted
+from bot.storage.connection import Connection
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
 
 # The provider certainly took nothing, and another one may.
 NOT_TAKEN = (ProviderBusy, ProviderMisconfigured, ProviderRefused)
+LONGEST_LOOK = 1.0  # seconds that a request waits for its turn before it looks whether it is still wanted
 LONGEST = 3600.0  # seconds of one job: a hundred pictures, each as slow as it may be, would take ten hours
 
 
@@ -135,8 +139,8 @@ class JobRunner:
                 kind=outcome.error.kind,
                 detail=outcome.error.detail,
             )
-        await self.database.transaction(
-            settling.end_job, mine, number, outcome.state, outcome.error, outcome.missing, self._at()
+        await insist(
+            self.database, settling.end_job, mine, number, outcome.state, outcome.error, outcome.missing, self._at()
         )
 
     async def _go_on(
@@ -160,22 +164,39 @@ class JobRunner:
 
     async def _may_step_in(self, model: Model, work: Work) -> bool:
         """Whether it is not left alone itself, and under its rate."""
-        return await self.database.transaction(
-            queue.reserve, model.provider, work.request.per_job, _now(), self.images_per_minute
+        return await insist(
+            self.database, queue.reserve, model.provider, work.request.per_job, None, self.images_per_minute
         )
 
     async def _send(self, mine: Admitted, work: Work, number: int, job: Job) -> ProviderError | None:
-        provider = job.model.provider
-        if not await self.database.transaction(settling.sending, mine, number, provider, self._at(), _now()):
+        while (sent := await self._mark_sending(mine, number, job)) is None:
+            pass
+        if not sent:
             return None
         self.changed(mine.id)
         return await self._follow(mine, work, job, Pending(number=number))
 
+    async def _mark_sending(self, mine: Admitted, number: int, job: Job) -> bool | None:
+        """Whether it is to be sent; None where that has to be asked again."""
+        pace = job.images, self.images_per_minute
+        try:
+            return await self.database.transaction(
+                settling.sending, mine, number, job.model.provider, self._at(), None, *pace
+            )
+        except TooSoon as soon:
+            await asyncio.sleep(min(soon.wait / 1_000_000, LONGEST_LOOK))
+        except self.database.passing:  # perhaps the mark was made, but certainly nothing was sent
+            await self.end(mine, number, Outcome(state=JobState.READY))
+        return None
+
     async def _follow(self, mine: Admitted, work: Work, job: Job, pending: Pending) -> ProviderError | None:
         """One paid request to its end. Returns why it certainly was not taken: then the job is READY again."""
-        number, outcome, started = pending.number, Outcome(taken=pending.taken), _now()
+        number, outcome, started = pending.number, Outcome(taken=pending.taken), monotonic()
         try:
             await self._listen(mine, work, number, job, pending.ticket, outcome)
+        except Unwanted:
+            await self.end(mine, number, Outcome(state=JobState.READY))
+            return None
         except NOT_TAKEN as error:
             if not outcome.begun:  # written down first: what is not is unknown after a crash
                 await self.end(mine, number, Outcome(state=JobState.READY, error=error))
@@ -217,14 +238,14 @@ class JobRunner:
     async def _take(self, mine: Admitted, work: Work, number: int, job: Job, ticket: str, outcome: Outcome) -> None:
         provider = self.providers[job.model.provider]
         async with aclosing(provider.generate(job, ticket)) as events:  # leaving early closes its connection at once
-            async for event in events:
+            async for event in self._while_wanted(mine, events) if provider.idempotent and not ticket else events:
                 match event:
                     case Prepared(ticket=given):
-                        if not await self.database.transaction(settling.prepared, mine, number, given):
-                            raise OutcomeUnknown(detail="somebody else goes on with it, so nothing was sent")
+                        if not await insist(self.database, settling.prepared, mine, number, given):
+                            raise Unwanted
                     case Submitted(ticket=given):
                         outcome.taken = True
-                        await self.database.transaction(settling.submitted, mine, number, given, self._at())
+                        await insist(self.database, settling.submitted, mine, number, given, self._at())
                     case Produced():
                         if problem := await self._keep(mine, work, number, job, event):
                             outcome.error = outcome.error or problem
@@ -241,6 +262,15 @@ class JobRunner:
                     case _:
                         pass
 
+    async def _while_wanted(self, mine: Admitted, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """Nothing paid is sent before the first event, so a cancel may still come in between."""
+        async with while_wanted(self.database, mine):
+            first = await anext(events, None)
+        if first is not None:
+            yield first
+        async for event in events:
+            yield event
+
     async def _keep(self, mine: Admitted, work: Work, number: int, job: Job, made: Produced) -> AnswerBroken | None:
         """Store a picture and write it down; what it ends in where there is no place for it, although it is billed."""
         try:
@@ -253,19 +283,20 @@ class JobRunner:
             return _not_kept(problem)
         price = _price(work, job, made)
         position = number + made.index
-        await self.database.transaction(settling.produced, mine, number, position, made, blob, size, price, self._at())
+        await insist(self.database, settling.produced, mine, number, position, made, blob, size, price, self._at())
         self.changed(mine.id)
         return None
 
-    async def _note_health(self, provider: str, error: ProviderError | None, started: int) -> None:
+    async def _note_health(self, provider: str, error: ProviderError | None, started: float) -> None:
         """What a refusal says of the request says that the provider is well; of one model, nothing of the others."""
         if isinstance(error, ModelMisconfigured):
             log.error("provider lacks a model", provider=provider, kind=error.kind, detail=error.detail)
             return
         if error is None or isinstance(error, ContentRefused | ProviderRefused):
-            await self.database.transaction(health.worked, provider)
+            await insist(self.database, health.worked, provider)
             return
-        rests = await self.database.transaction(health.failed, provider, error.kind, started, _now())
+        took = round((monotonic() - started) * 1_000_000)
+        rests = await insist(self.database, _failed, provider, error.kind, took)
         if isinstance(error, ProviderMisconfigured) or rests:
             level = log.error if isinstance(error, ProviderMisconfigured) else log.warning
             level("provider fails", provider=provider, kind=error.kind, detail=error.detail, left_alone=rests)
@@ -291,5 +322,6 @@ def _not_kept(problem: Exception) -> AnswerBroken:
     return error
 
 
-def _now() -> int:
-    return micros(datetime.now(UTC))
+def _failed(connection: Connection, provider: str, kind: str, took: int) -> bool:
+    now = connection.now()
+    return health.failed(connection, provider, kind, now - took, now)

@@ -18,7 +18,7 @@ from bot.generation.record import note
 from bot.generation.states import IN_FLIGHT, State, listed
 from bot.storage.connection import Connection, Row
 
-LEASE = 60_000_000  # longer than any stall of the event loop; renewed every quarter of it
+LEASE = 45_000_000  # longer than any stall of the event loop; renewed every quarter of it
 BURST = 20
 MOST_AT_ONCE = 100  # pictures of one request: a picture taken apart into layers
 FAR = 3_600_000_000  # nothing is put back for so long: the clock that said so was wrong
@@ -29,6 +29,8 @@ _WAITING = (
     " FROM generations g JOIN people p ON p.id=g.person WHERE g.state='queued'"
 )
 _IN_ORDER = " ORDER BY g.priority DESC, g.seq"
+_FULL = f"SELECT person FROM generations WHERE {_FLYING} GROUP BY person HAVING count(*)>=:most"
+_DUE = "(g.run_after<=:now OR g.run_after>:never)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +53,29 @@ class Admitted:
 def admit(
     connection: Connection,
     owner: str,
-    now: int,
+    now: int | None,
     free: int,
     capacity: Capacity,
     at: int | None = None,
     running: Collection[str] = (),
+    lease: int = LEASE,
+    *,
+    overdue: Callable[[], bool] = lambda: True,
 ) -> list[Admitted]:
     """Take over what was left behind, then start what is next, as far as `free` workers and all limits go.
 
-    now: the machine's time, by which leases and rates go. at: the time that people are told, where it differs.
-    running: what the caller runs itself. A machine that slept wakes with its leases gone, but nothing is lost.
+    owner: who runs them, or "" where that is whoever calls `start` first. now: None for the database's own, by which
+    leases and rates go. at: the time that people are told, where it differs. running: what the caller runs itself. A
+    machine that slept wakes with its leases gone, but nothing is lost. overdue: whether what is late, but was not given
+    up, may be taken over: after an outage its owner gets the first chance to renew it.
     """
+    if free <= 0 or not _may_find(connection, connection.now() if now is None else now, capacity):
+        return []
     connection.lock("admit")
-    taken = _take_over(connection, owner, now, free, running)
+    now = connection.now() if now is None else now
+    # Whoever is to come for it does so in a moment, or died on the way and is not known to anybody.
+    until = now + (lease if owner else lease // 4)
+    taken = _take_over(connection, owner, now, until, free, running, overdue())
     flying = connection.rows(f"SELECT person, count(*) AS n FROM generations WHERE {_FLYING} GROUP BY person")
     busy = {row["person"]: int(row["n"]) for row in flying}
     room = min(free - len(taken), capacity.running - sum(busy.values()))
@@ -88,20 +100,36 @@ def admit(
         return bool(provider)
 
     chosen: list[Row] = []
-    due = "(g.run_after<=:now OR g.run_after>:never)"
-    waiting = connection.rows(f"{_WAITING} AND {due}{_IN_ORDER}", now=now, never=now + FAR)
+    # Whoever has as many in flight as they may is not even looked at, however many of theirs wait.
+    sql = f"{_WAITING} AND {_DUE} AND (g.cancelled=1 OR g.person NOT IN ({_FULL})){_IN_ORDER}"
+    waiting = connection.rows(sql, now=now, never=now + FAR, most=capacity.per_person)
     for row in islice(_in_turn(waiting, may_run), room):
         busy[row["person"]] = busy.get(row["person"], 0) + 1
         chosen.append(row)
     rates.store()
     told = now if at is None else at
-    started = (_start(connection, row, asked[row["id"]], owner, now, told) for row in chosen)
+    started = (_start(connection, row, asked[row["id"]], owner, until, told) for row in chosen)
     return taken + [each for each in started if each]
 
 
-def reserve(connection: Connection, provider: str, images: int, now: int, images_per_minute: int) -> bool:
+def start(connection: Connection, mine: Admitted, owner: str, lease: int = LEASE) -> bool:
+    """Whether this owner may run what was admitted for whoever comes first: it is current, and nobody runs it yet."""
+    return bool(
+        connection.execute(
+            "UPDATE generations SET owner=:owner, lease_until=:until"
+            f" WHERE id=:id AND attempt=:attempt AND owner IN ('', :owner) AND {_FLYING}",
+            owner=owner,
+            until=connection.now() + lease,
+            id=mine.id,
+            attempt=mine.attempt,
+        )
+    )
+
+
+def reserve(connection: Connection, provider: str, images: int, now: int | None, images_per_minute: int) -> bool:
     """Whether a provider that steps in for another may be asked for so many now: it has its own rate and its rests."""
     connection.lock("admit")
+    now = connection.now() if now is None else now
     if any(each.provider == provider for each in health.resting(connection, now)):
         return False
     if provider in health.on_trial(connection, now) & _asked_now(connection):
@@ -112,18 +140,58 @@ def reserve(connection: Connection, provider: str, images: int, now: int, images
     return taken
 
 
-def renew(connection: Connection, running: Iterable[Admitted], now: int) -> None:
+class TooSoon(Exception):
+    """A request has to wait so many micros for the pace of its provider."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"{wait} microseconds")
+        self.wait = wait
+
+
+def keep_pace(connection: Connection, provider: str, images: int, images_per_minute: int) -> int:
+    """Take a request's place among those that are sent to a provider, and return its moment; or raise `TooSoon`.
+
+    What was admitted in time may still be sent in a crowd, by runners that were held up: this is where it counts.
+    """
+    sent = f"sent to {provider}"
+    connection.lock(sent)
+    now = connection.now()
+    rates = _Rates(connection, now, images_per_minute)
+    if wait := rates.wait(sent, images):
+        raise TooSoon(wait)
+    rates.take((sent,), images)
+    rates.store()
+    return now
+
+
+def renew(
+    connection: Connection, running: Collection[Admitted], now: int | None = None, lease: int = LEASE
+) -> set[str]:
+    """Keep what the caller runs its own; returns the ids that still are, or were when they ended."""
+    until = (connection.now() if now is None else now) + lease
+    # In the order of their ids: two that want the same rows wait for each other, and not crosswise.
+    ordered = sorted(running, key=lambda admitted: admitted.id)
+    connection.execute_many(
+        f"UPDATE generations SET lease_until=:until WHERE id=:id AND attempt=:attempt AND {_FLYING}",
+        [{"until": until, "id": each.id, "attempt": each.attempt} for each in ordered],
+    )
+    flying = connection.rows(f"SELECT id, attempt FROM generations WHERE {_FLYING}")
+    kept = {(row["id"], row["attempt"]) for row in flying}
+    return {each.id for each in ordered if (each.id, each.attempt) in kept or _in_force(connection, each)}
+
+
+def give_back(connection: Connection, running: Iterable[Admitted]) -> None:
+    """Whoever looks next takes these over at once: their runners are gone."""
     for each in sorted(running, key=lambda admitted: admitted.id):
         connection.execute(
-            f"UPDATE generations SET lease_until=:until WHERE id=:id AND attempt=:attempt AND {_FLYING}",
-            until=now + LEASE,
+            f"UPDATE generations SET lease_until=0 WHERE id=:id AND attempt=:attempt AND {_FLYING}",
             id=each.id,
             attempt=each.attempt,
         )
 
 
 def orphan(connection: Connection) -> None:
-    """Give up every lease: the caller holds the database for itself, so whoever ran these is gone."""
+    """Give up every lease: nobody else uses this database, so whoever ran these is gone. SQLite only."""
     connection.execute(f"UPDATE generations SET lease_until=0 WHERE {_FLYING}")
 
 
@@ -132,8 +200,9 @@ def places(connection: Connection) -> list[str]:
     return [row["id"] for row in _in_turn(connection.rows(_WAITING + _IN_ORDER), lambda row: True)]
 
 
-def held_up(connection: Connection, now: int) -> frozenset[str]:
+def held_up(connection: Connection, now: int | None = None) -> frozenset[str]:
     """The ids that wait because every provider that could serve them is left alone."""
+    now = connection.now() if now is None else now
     resting = {each.provider: each.reason for each in health.resting(connection, now)}
     if not resting:
         return frozenset()
@@ -166,15 +235,40 @@ def _head(row: Row, turn: int) -> tuple[int, int, int, str]:
     return -row["priority"], turn, row["seq"], row["person"]
 
 
-def _take_over(connection: Connection, owner: str, now: int, free: int, running: Collection[str]) -> list[Admitted]:
-    expired = connection.rows(f"SELECT id FROM generations WHERE {_FLYING} AND lease_until<:now ORDER BY seq", now=now)
+def _may_find(connection: Connection, now: int, capacity: Capacity) -> bool:
+    """Whether a closer look, for which all others have to wait, may find something to take over or to start."""
+    row = connection.row(
+        "SELECT count(*) AS flying, min(lease_until) AS oldest,"
+        f" EXISTS (SELECT 1 FROM generations g WHERE g.state='queued' AND {_DUE}) AS due"
+        f" FROM generations WHERE {_FLYING}",
+        now=now,
+        never=now + FAR,
+    )
+    assert row is not None
+    left_behind = row["oldest"] is not None and row["oldest"] < now
+    return left_behind or (bool(row["due"]) and row["flying"] < capacity.running)
+
+
+def _in_force(connection: Connection, mine: Admitted) -> bool:
+    return (
+        connection.row("SELECT 1 FROM generations WHERE id=:id AND attempt=:n", id=mine.id, n=mine.attempt) is not None
+    )
+
+
+def _take_over(
+    connection: Connection, owner: str, now: int, until: int, free: int, running: Collection[str], overdue: bool
+) -> list[Admitted]:
+    """What nobody has started yet keeps its attempt: no runner was broken by it, however long nobody came for it."""
+    expired = connection.free_rows(
+        f"SELECT id FROM generations WHERE {_FLYING} AND lease_until<:before ORDER BY seq", before=now if overdue else 1
+    )
     taken = []
     for row in islice((row for row in expired if row["id"] not in running), free):
         attempt = connection.row(
-            "UPDATE generations SET attempt=attempt+1, owner=:owner, lease_until=:until"
-            f" WHERE id=:id AND {_FLYING} AND lease_until<:now RETURNING attempt",
+            "UPDATE generations SET attempt=attempt+CASE WHEN owner='' THEN 0 ELSE 1 END, owner=:owner,"
+            f" lease_until=:until WHERE id=:id AND {_FLYING} AND lease_until<:now RETURNING attempt",
             owner=owner,
-            until=now + LEASE,
+            until=until,
             id=row["id"],
             now=now,
         )
@@ -195,15 +289,16 @@ def _asked_now(connection: Connection) -> frozenset[str]:
     return frozenset(row["provider"] for row in rows)
 
 
-def _start(connection: Connection, row: Row, provider: str, owner: str, now: int, at: int) -> Admitted | None:
+def _start(connection: Connection, row: Row, provider: str, owner: str, until: int, at: int) -> Admitted | None:
     """None for one that was cancelled since it was found waiting."""
+    # IS TRUE: PostgreSQL would look for it among all that wait instead of by its id, as that index is the smaller one.
     started = connection.row(
         "UPDATE generations SET state=:running, provider=:provider, attempt=attempt+1, owner=:owner,"
-        " lease_until=:until, started_at=:at WHERE id=:id AND state='queued' RETURNING attempt",
+        " lease_until=:until, started_at=:at WHERE id=:id AND (state='queued') IS TRUE RETURNING attempt",
         running=State.RUNNING,
         provider=provider,
         owner=owner,
-        until=now + LEASE,
+        until=until,
         at=at,
         id=row["id"],
     )
@@ -236,17 +331,20 @@ class _Rates:
         self._changed = {provider for provider, full_at in stored.items() if full_at > furthest}
         self._exhausted: set[str] = set()
 
+    def wait(self, provider: str, images: int) -> int:
+        """Micros until it may be asked for so many."""
+        ahead = max(0, self._full.get(provider, 0) - self._now)
+        # A single request larger than the burst must still be able to pass when nothing else was asked for.
+        return max(0, ahead + (images - self._burst) * self._gap) if ahead else 0
+
     def take(self, providers: Sequence[str], images: int) -> str:
         """The first provider that may be asked for so many now, or "".
 
         Once none may, nobody behind gets in before at any of them: this one would wait for ever.
         """
         for provider in providers:
-            full = max(self._full.get(provider, 0), self._now)
-            # A single request larger than the burst must still be able to pass when nothing else was asked for.
-            crowded = full > self._now and full + images * self._gap > self._now + self._burst * self._gap
-            if not crowded and provider not in self._exhausted:
-                self._full[provider] = full + images * self._gap
+            if not self.wait(provider, images) and provider not in self._exhausted:
+                self._full[provider] = max(self._full.get(provider, 0), self._now) + images * self._gap
                 self._changed.add(provider)
                 return provider
         self._exhausted.update(providers)

@@ -52,12 +52,16 @@ class Work:
     cancelled: bool
 
 
-def take_up(connection: Connection, mine: Admitted, at: int, now: int, idempotent: Mapping[str, float]) -> Work | None:
+def take_up(
+    connection: Connection, mine: Admitted, at: int, now: int | None, idempotent: Mapping[str, float]
+) -> Work | None:
     """Read what is left; a job that was being sent when its runner died is unknown now, unless its picture is here.
 
     idempotent: how many seconds long a provider takes a repeated request for the same one; until then such a job is
-    sent again. One of these that had prepared nothing has sent nothing, and starts anew. now: the machine's time.
+    sent again. One of these that had prepared nothing has sent nothing, and starts anew. now: None for the
+    database's own time.
     """
+    now = connection.now() if now is None else now
     row = connection.lock_row(
         f"SELECT request, provider, price, tries, cancelled FROM generations WHERE {MINE}",
         id=mine.id,

@@ -8,8 +8,9 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -18,10 +19,12 @@ from bot.catalogue.router import Router
 from bot.clock import micros
 from bot.errors import AnswerBroken, BotError
 from bot.generation import resuming, settling
+from bot.generation.insisting import Unwanted, insist, while_wanted
 from bot.generation.jobs import Blobs, JobRunner, Outcome
 from bot.generation.queue import Admitted
 from bot.generation.resuming import Pending, Work
 from bot.generation.states import JobState
+from bot.media.bucket import Link, nowhere
 from bot.providers.base import InputPicture, Provider
 from bot.request import ImageRequest
 from bot.storage.database import Database
@@ -32,12 +35,13 @@ log = structlog.get_logger(__name__)
 MOST_TRIES = 4
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
+LINK_GOOD = 86_400.0  # seconds; the same request may be sent again for nearly as long (`Provider.idempotent`)
 
 
 @dataclass(kw_only=True)
 class Runner:
     """changed: told the id of a generation of which there is something new to show. folder: where the files of a
-    generation lie while it runs.
+    generation lie while it runs. link: where a blob can be fetched by providers that take that.
     """
 
     database: Database
@@ -49,6 +53,7 @@ class Runner:
     folder: Path
     images_per_minute: int = 500
     with_metadata: bool = True
+    link: Link = nowhere
     jitter: random.Random = field(default_factory=random.Random)
 
     def __post_init__(self) -> None:
@@ -65,9 +70,7 @@ class Runner:
 
     async def run(self, mine: Admitted) -> None:
         """Bring one admitted generation as far as it goes: to its end, or back into the line."""
-        work = await self.database.transaction(
-            resuming.take_up, mine, self._at(), micros(datetime.now(UTC)), self._idempotent()
-        )
+        work = await insist(self.database, resuming.take_up, mine, self._at(), None, self._idempotent())
         if work is None:
             return
         self.changed(mine.id)
@@ -79,7 +82,7 @@ class Runner:
         waits = [pause for pause in pauses if pause is not None]
         if waits and await self._put_back(mine, work, max(waits)):
             return
-        state = await self.database.transaction(settling.conclude, mine, self._at())
+        state = await insist(self.database, settling.conclude, mine, self._at())
         if state is not None:
             log.info("generation ended", generation=mine.id, state=str(state))
             self.changed(mine.id)
@@ -91,10 +94,13 @@ class Runner:
         try:
             # One that is sent again may need them, too; one that is polled on does not.
             if unsent or any(not job.ticket for job in jobs):
-                await self._fetch_references(work.request, references)
+                async with while_wanted(self.database, mine) if unsent == jobs else nullcontext():
+                    references = await self._fetch_references(work.request, references)
         except (BotError, OSError) as error:
             await self._give_up(mine, unsent, error)
             jobs = tuple(job for job in jobs if job.sent)
+        except Unwanted:
+            jobs = ()
         problems: list[Exception] = []
         async with asyncio.TaskGroup() as group:
             running = []
@@ -141,17 +147,22 @@ class Runner:
             return False
         grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2**work.tries)
         wait = max(pause, grown * self.jitter.uniform(0.5, 1.0))
-        back = await self.database.transaction(
-            settling.put_back, mine, micros(datetime.now(UTC)) + round(wait * 1_000_000), self._at()
-        )
+        back = await insist(self.database, settling.put_back, mine, round(wait * 1_000_000), self._at())
         if back:
             log.info("the provider is busy", generation=mine.id, seconds=round(wait, 1))
             self.changed(mine.id)
         return back
 
-    async def _fetch_references(self, request: ImageRequest, into: tuple[InputPicture, ...]) -> None:
+    async def _fetch_references(
+        self, request: ImageRequest, into: tuple[InputPicture, ...]
+    ) -> tuple[InputPicture, ...]:
+        """Bring them here, and say where else they can be fetched: who will be asked in the end is not known yet."""
+        fetched = []
         for reference, picture in zip(request.references, into, strict=True):
             await self.blobs.copy_to(reference.blob, picture.path)
+            link = await self.link(reference.blob, LINK_GOOD)
+            fetched.append(replace(picture, link=link or ""))
+        return tuple(fetched)
 
 
 def _references(request: ImageRequest, folder: Path) -> tuple[InputPicture, ...]:

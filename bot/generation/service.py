@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,7 +28,9 @@ LEAST_DISK = 200 * 1024 * 1024
 
 @dataclass(kw_only=True)
 class GenerationService:
-    """accepted, changed: told ids; the line wakes for the first, delivery for both."""
+    """accepted, changed: told ids; the line wakes for the first, delivery for both. check_store: raises `Unavailable`
+    where the pictures' store would keep nothing just now.
+    """
 
     database: Database
     policy: Policy
@@ -40,6 +42,7 @@ class GenerationService:
     folder: Path
     accepted: Callable[[str], None]
     changed: Callable[[str], None]
+    check_store: Callable[[], Awaitable[None]] | None = None
     draining: bool = False
 
     def rules(self) -> Rules:
@@ -92,3 +95,5 @@ class GenerationService:
         usage = await asyncio.to_thread(shutil.disk_usage, self.folder)
         if usage.free < LEAST_DISK:
             raise Unavailable(text("The bot's disk is full, so it takes no new requests. Its operator must make room."))
+        if self.check_store:
+            await self.check_store()

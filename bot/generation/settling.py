@@ -1,12 +1,13 @@
 """What a runner writes down: each step one transaction, each fenced by the attempt that makes it.
 
 A function that returns False (or None) tells the runner that the generation is no longer its own: stop, touch nothing.
+All but `sending` may be run again although they were done, by a runner that was not told so.
 """
 
 from bot.errors import ProviderError
 from bot.generation.accepting import want_post
 from bot.generation.outbox import want_log
-from bot.generation.queue import Admitted
+from bot.generation.queue import Admitted, keep_pace
 from bot.generation.record import note, write_text
 from bot.generation.states import IN_FLIGHT, JobState, State, listed
 from bot.i18n import Text, text
@@ -18,10 +19,19 @@ from bot.storage.connection import Connection, Row
 MINE = f"id=:id AND attempt=:attempt AND state IN ({listed(IN_FLIGHT)})"
 
 
-def sending(connection: Connection, mine: Admitted, job: int, provider: str, at: int, now: int) -> bool:
+def sending(
+    connection: Connection,
+    mine: Admitted,
+    job: int,
+    provider: str,
+    at: int,
+    now: int | None = None,
+    images: int = 1,
+    images_per_minute: int | None = None,
+) -> bool:
     """Committed before the first byte of a paid request leaves. False: cancelled or taken over, so do not send.
 
-    now: the machine's time, by which it is decided for how long it may be sent again.
+    now: None for the database's own time, by which it is decided for how long it may be sent again. Raises `TooSoon`.
     """
     allowed = connection.execute(
         f"UPDATE generations SET state='sending', provider=:provider WHERE {MINE} AND cancelled=0",
@@ -31,13 +41,15 @@ def sending(connection: Connection, mine: Admitted, job: int, provider: str, at:
     )
     if not allowed:
         return False
+    if images_per_minute is not None:
+        now = keep_pace(connection, provider, images, images_per_minute)
     marked = connection.execute(
         "UPDATE jobs SET state='sending', provider=:provider, ticket='', sent_at=:now"
         " WHERE generation=:id AND number=:job AND state='ready'",
         id=mine.id,
         job=job,
         provider=provider,
-        now=now,
+        now=connection.now() if now is None else now,
     )
     if marked:
         note(connection, mine.id, "sending", at, f"{job} {provider}")
@@ -45,8 +57,9 @@ def sending(connection: Connection, mine: Admitted, job: int, provider: str, at:
 
 
 def prepared(connection: Connection, mine: Admitted, job: int, ticket: str) -> bool:
-    """What has to be the same if it is sent again is kept before it is sent for the first time."""
-    if connection.lock_row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
+    """What has to be the same if it is sent again is kept before it is sent for the first time. False: do not send."""
+    wanted = f"SELECT 1 FROM generations WHERE {MINE} AND cancelled=0"
+    if connection.lock_row(wanted, id=mine.id, attempt=mine.attempt) is None:
         return False
     return bool(
         connection.execute(
@@ -64,13 +77,15 @@ def submitted(connection: Connection, mine: Admitted, job: int, ticket: str, at:
         f"UPDATE generations SET state='submitted' WHERE {MINE}", id=mine.id, attempt=mine.attempt
     ):
         return False
-    connection.execute(
-        "UPDATE jobs SET state='submitted', ticket=:ticket WHERE generation=:id AND number=:job",
+    new = connection.execute(
+        "UPDATE jobs SET state='submitted', ticket=:ticket"
+        " WHERE generation=:id AND number=:job AND NOT (state='submitted' AND ticket=:ticket)",
         id=mine.id,
         job=job,
         ticket=ticket,
     )
-    note(connection, mine.id, "submitted", at, str(job))
+    if new:
+        note(connection, mine.id, "submitted", at, str(job))
     return True
 
 
@@ -88,7 +103,7 @@ def produced(
     """A picture is in the blob store."""
     if connection.lock_row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
         return False
-    connection.execute(
+    new = connection.execute(
         "INSERT INTO images (generation, position, job, blob, media_type, width, height, size, price, title, state)"
         " VALUES (:id, :position, :job, :blob, :media_type, :width, :height, :size, :price, :title, 'made')"
         " ON CONFLICT (generation, position) DO NOTHING",
@@ -104,7 +119,8 @@ def produced(
         title=made.title,
     )
     keep_blob(connection, blob, size, at)
-    note(connection, mine.id, "produced", at, str(position))
+    if new:
+        note(connection, mine.id, "produced", at, str(position))
     return True
 
 
@@ -116,13 +132,14 @@ def end_job(
     error: ProviderError | None,
     missing: int,
     at: int,
-) -> None:
+) -> bool:
     """A job has an end, or is READY again because the provider certainly did not take it: its ticket is void then."""
     if connection.lock_row(f"SELECT 1 FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt) is None:
-        return
-    connection.execute(
+        return False
+    new = connection.execute(
         "UPDATE jobs SET state=:state, error=:error, failure=:failure, missing=:missing,"
-        " ticket=CASE WHEN :state='ready' THEN '' ELSE ticket END WHERE generation=:id AND number=:job",
+        " ticket=CASE WHEN :state='ready' THEN '' ELSE ticket END"
+        " WHERE generation=:id AND number=:job AND NOT (state=:state AND error=:error)",
         state=state,
         error=error.kind if error else "",
         failure=write_text(error.text if error else None),
@@ -130,17 +147,22 @@ def end_job(
         id=mine.id,
         job=job,
     )
-    note(connection, mine.id, f"job {state}", at, error.kind if error else "")
+    if new:
+        note(connection, mine.id, f"job {state}", at, error.kind if error else "")
+    return True
 
 
-def put_back(connection: Connection, mine: Admitted, run_after: int, at: int) -> bool:
-    """Into the line again with the same holds: the provider was busy and took nothing. Not if it was cancelled."""
+def put_back(connection: Connection, mine: Admitted, wait: int, at: int) -> bool:
+    """Into the line again with the same holds, due after so many micros: the provider was busy and took nothing.
+
+    Not if it was cancelled.
+    """
     back = connection.execute(
         f"UPDATE generations SET state='queued', tries=tries+1, run_after=:run_after, lease_until=0"
         f" WHERE {MINE} AND cancelled=0",
         id=mine.id,
         attempt=mine.attempt,
-        run_after=run_after,
+        run_after=connection.now() + wait,
     )
     if back:
         note(connection, mine.id, "put back", at)
@@ -159,7 +181,6 @@ def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     spent = {"images": len(images), "usd": sum(image["price"] for image in images)}
     # What came after all counts as missing, too, where a later answer about it was lost: never more than was held.
     risk = max(0, min(missing * row["price"] // row["count"], row["price"] - spent["usd"]))
-    ledger.settle(connection, mine.id, spent, at, possible={"usd": risk})
     state = _outcome(row, jobs, len(images))
     connection.execute(
         f"UPDATE generations SET state=:state, made=:made, charged=:made, failure=:failure, finished_at=:at,"
@@ -175,6 +196,8 @@ def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     want_post(connection, mine.id)
     if not row["private"]:
         want_log(connection, mine.id, rules_of(connection, row["space"]).log)
+    # Last: everybody waits for the balances of all, from here to the commit.
+    ledger.settle(connection, mine.id, spent, at, possible={"usd": risk})
     return state
 
 

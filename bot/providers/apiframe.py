@@ -43,7 +43,8 @@ class Apiframe:
     """hosts: where its links may point; pause: seconds before something is asked again, doubling each time.
 
     credit_price: micro-USD. webhook_url: where `receive` is reached from outside, "" for nowhere.
-    polls: the first and the longest seconds between two.
+    elsewhere: told of a job that called and is not waited for here. polls: the first and the longest seconds between
+    two.
     """
 
     # The vendor keeps a key for a day; an hour less, because our clock and theirs may differ.
@@ -62,6 +63,7 @@ class Apiframe:
         pause: float = 1.0,
         credit_price: int,
         webhook_url: str = "",
+        elsewhere: Callable[[str], object] = lambda job: None,
         polls: tuple[float, float] = (2.0, 5.0),
     ) -> None:
         self.name = name
@@ -72,6 +74,7 @@ class Apiframe:
         # The SDK signs with the raw digest; the documents' words could also mean its hexadecimal form.
         self._webhook_keys = (digest, digest.hex().encode())
         self._webhook_url = webhook_url
+        self._elsewhere = elsewhere
         self._clock = clock
         self._pause = pause
         self._credit_price = credit_price
@@ -104,8 +107,15 @@ class Apiframe:
             return False
         match parsed(body):
             case {"jobId": str(job_id)} if job_id in self._waiting:
-                self._waiting[job_id].set()
+                self.wake(job_id)
+            case {"jobId": str(job_id)}:
+                self._elsewhere(job_id)
         return True
+
+    def wake(self, job: str) -> None:
+        """Let the poll of a job look at once, if it is one of this process."""
+        if job in self._waiting:
+            self._waiting[job].set()
 
     async def probe(self) -> Probed:
         try:
@@ -137,7 +147,7 @@ class Apiframe:
         """The request as it is sent and, after a crash, sent again."""
         fields = wire_fields(job)
         if job.references:
-            fields["seedreamParams"]["image_input"] = [await self._upload(one) for one in job.references]
+            fields["seedreamParams"]["image_input"] = [one.link or await self._upload(one) for one in job.references]
         if not fields["seedreamParams"]:
             del fields["seedreamParams"]
         if self._webhook_url:

@@ -16,10 +16,14 @@ from bot.errors import ProviderError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputPicture:
-    """A reference as bytes on this machine, ready to be put into a request."""
+    """A reference as bytes on this machine, ready to be put into a request.
+
+    link: where it can be fetched from outside as well, for as long as any provider may want it; "" for nowhere.
+    """
 
     path: Path
     media_type: str
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

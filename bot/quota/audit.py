@@ -59,6 +59,11 @@ _CHECKS = (
         " GROUP BY h.generation, h.account, h.unit, h.amount HAVING h.amount <> coalesce(sum(e.held), 0)",
     ),
     (
+        "{generation} on {account} {unit}: there is a hold, but no entry tells of it",
+        "SELECT h.generation, h.account, h.unit FROM holds h WHERE NOT EXISTS (SELECT 1 FROM entries e"
+        " WHERE e.generation=h.generation AND e.account=h.account AND e.unit=h.unit)",
+    ),
+    (
         "{generation} on {account} {unit}: the hold is closed, but {amount} is still held",
         "SELECT generation, account, unit, amount FROM holds WHERE state='closed' AND amount<>0",
     ),

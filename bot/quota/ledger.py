@@ -5,7 +5,7 @@ period; `held` and `spent` change only by a statement that decides by itself (ne
 leaves an entry, so the sum of entries equals the balances, always: `verify` proves it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,16 +58,26 @@ def hold(
     taken = periods(rules.now, rules.zone)
     ordered = sorted(accounts)
     caps = _limits(connection, ordered, rules.policy)
-    rows: list[dict[str, Any]] = []
-    for account in ordered:
-        for unit in UNITS:
-            amount = amounts[unit]
-            for window in WINDOWS:
-                cap = caps[account.name, unit, window]
-                key = {"account": account.name, "unit": unit, "win": window, "period": taken[window]}
-                if not _take(connection, key, amount, cap):
-                    raise limits.refusal(_line(connection, account, unit, window, cap, rules), amount)
-            rows.append({"generation": generation, "account": account.name, "unit": unit, "amount": amount, **taken})
+    wanted = [(account, unit, window) for account in ordered for unit in UNITS for window in WINDOWS]
+    takes: list[dict[str, Any]] = [
+        {
+            "account": account.name,
+            "unit": unit,
+            "win": window,
+            "period": taken[window],
+            "amount": amounts[unit],
+            "cap": caps[account.name, unit, window],
+        }
+        for account, unit, window in wanted
+    ]
+    for (account, unit, window), take, done in zip(wanted, takes, connection.execute_many(_TAKE, takes), strict=True):
+        if not done and not _open(connection, take):
+            raise limits.refusal(_line(connection, account, unit, window, take["cap"], rules), take["amount"])
+    rows: list[dict[str, Any]] = [
+        {"generation": generation, "account": account.name, "unit": unit, "amount": amounts[unit], **taken}
+        for account in ordered
+        for unit in UNITS
+    ]
     connection.execute_many(_HOLD, rows)
     entries = [_entry(row, "hold", rules.at, held=row["amount"]) for row in rows]
     connection.execute_many(_ENTRY, entries)
@@ -88,11 +98,13 @@ def settle(
     to everybody; the money stays held on the other accounts as `possible` until `resolve` charges or releases it.
     """
     rows = connection.rows("SELECT * FROM holds WHERE generation=:generation AND state='held'", generation=generation)
+    closing = []
     for row in sorted(rows, key=lambda row: (row["account"], row["unit"])):
         uncertain = (possible or {}).get(row["unit"], 0)
         if row["unit"] == "images" or row["account"].startswith("person:"):
             uncertain = 0
-        _close(connection, row, spent[row["unit"]], at, left=uncertain, reason=reason)
+        closing.append((row, spent[row["unit"]], uncertain))
+    _close(connection, closing, at, reason=reason)
     return bool(rows)
 
 
@@ -106,8 +118,8 @@ def resolve(connection: Connection, generation: str, at: int, *, charge: bool, r
     rows = connection.rows(
         "SELECT * FROM holds WHERE generation=:generation AND state='possible'", generation=generation
     )
-    for row in sorted(rows, key=lambda row: (row["account"], row["unit"])):
-        _close(connection, row, row["amount"] if charge else 0, at, left=0, reason=reason)
+    ordered = sorted(rows, key=lambda row: (row["account"], row["unit"]))
+    _close(connection, [(row, row["amount"] if charge else 0, 0) for row in ordered], at, reason=reason)
     return bool(rows)
 
 
@@ -137,25 +149,33 @@ def set_limit(connection: Connection, account: str, unit: str, window: str, amou
     )
 
 
-def _take(connection: Connection, key: Mapping[str, str], amount: int, cap: int) -> bool:
-    """Set the amount aside in one window, if there is room; its row is missing at the first use in a period only."""
-    if connection.execute(_TAKE, **key, amount=amount, cap=cap):
-        return True
+def _open(connection: Connection, take: Mapping[str, Any]) -> bool:
+    """Its row is missing at the first use in a period only; else there is no room."""
+    key = {name: take[name] for name in ("account", "unit", "win", "period")}
     connection.execute(_OPEN, **key)
-    return bool(connection.execute(_TAKE, **key, amount=amount, cap=cap))
+    return bool(connection.execute(_TAKE, **take))
 
 
-def _close(connection: Connection, row: Row, spent: int, at: int, *, left: int, reason: str) -> None:
-    """Turn one hold into what was spent; `left` of it stays held as possibly billed."""
-    gone = row["amount"] - left
-    key = {name: row[name] for name in ("generation", "account", "unit")}
-    closed = connection.execute(_CLOSE, left=left, state="possible" if left else "closed", was=row["state"], **key)
-    if closed != 1:
-        raise RuntimeError(f"the hold of {row['generation']} on {row['account']} was closed twice")
-    change = {**key, "gone": gone, "spent": spent}
-    connection.execute_many(_GIVE, [{**change, "win": window, "period": _period(row, window)} for window in WINDOWS])
-    kind = ("charge" if spent else "release") if row["state"] == "possible" else "settle"
-    connection.execute_many(_ENTRY, [_entry(key, kind, at, held=-gone, spent=spent, reason=reason)])
+def _close(connection: Connection, closing: Sequence[tuple[Row, int, int]], at: int, *, reason: str) -> None:
+    """Turn holds into what was spent; a part may stay held as possibly billed. closing: the hold, spent, left.
+
+    The balances come last: everybody waits for those of `all`, from here to the commit.
+    """
+    changes: list[dict[str, Any]] = []
+    entries, holds = [], []
+    for row, spent, left in closing:
+        gone = row["amount"] - left
+        key = {name: row[name] for name in ("generation", "account", "unit")}
+        holds.append({**key, "left": left, "state": "possible" if left else "closed", "was": row["state"]})
+        owed = {"account": row["account"], "unit": row["unit"], "gone": gone, "spent": spent}
+        changes += [{**owed, "win": window, "period": _period(row, window)} for window in WINDOWS]
+        kind = ("charge" if spent else "release") if row["state"] == "possible" else "settle"
+        entries.append(_entry(key, kind, at, held=-gone, spent=spent, reason=reason))
+    for hold, closed in zip(holds, connection.execute_many(_CLOSE, holds), strict=True):
+        if closed != 1:
+            raise RuntimeError(f"the hold of {hold['generation']} on {hold['account']} was closed twice")
+    connection.execute_many(_ENTRY, entries)
+    connection.execute_many(_GIVE, changes)
 
 
 def _period(hold: Row, window: str) -> str:

@@ -84,6 +84,7 @@ class Core:
             clock=self.clock,
             changed=self._changed,
             folder=self.folder,
+            images_per_minute=self.capacity.images_per_minute,
         )
         self.workers = Workers(
             database=self.database,

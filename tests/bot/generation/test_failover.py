@@ -212,6 +212,9 @@ async def test_who_is_over_its_rate_does_not_step_in(database: Database, tmp_pat
     core.provider.scripts.append((ProviderBusy(),))
     generation = await core.accepted()
     (mine,) = await core.admitted(now=micros(datetime.now(UTC)) + 61 * SECOND)
+    await core.database.transaction(
+        lambda connection: connection.execute("DELETE FROM rates WHERE provider LIKE 'sent %'")
+    )
     await core.runner.run(mine)
 
     assert (await core.load(generation)).state is State.QUEUED

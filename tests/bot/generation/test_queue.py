@@ -310,6 +310,62 @@ def test_whoever_was_given_up_renews_nothing(line: Line) -> None:
     assert [each.attempt for each in line.admit_whole()] == [first.attempt + 2]
 
 
+def test_a_renewal_says_what_is_still_its_own(line: Line) -> None:
+    for person in "abc":
+        line.comes(person)
+    kept, ended, lost = running = line.admit_whole()
+    line.ends(ended.id)
+    line.books.raw.execute("UPDATE generations SET attempt=2 WHERE id=?", (lost.id,))
+
+    assert line.books.do(queue.renew, running, line.now) == {kept.id, ended.id}
+
+
+def test_what_is_given_back_is_taken_over_at_once(line: Line) -> None:
+    for person in "ab":
+        line.comes(person)
+    given, kept = line.admit_whole()
+    line.books.do(queue.give_back, [given, Admitted(kept.id, kept.attempt - 1)])
+
+    assert line.admit_whole() == [Admitted(given.id, given.attempt + 1)]
+
+
+def test_what_is_only_late_is_left_to_its_owner_after_an_outage(line: Line) -> None:
+    for person in "ab":
+        line.comes(person)
+    given, late = line.admit_whole()
+    line.now += queue.LEASE + 1
+    line.books.do(queue.give_back, [given])
+
+    def admit(overdue: bool) -> list[str]:
+        taken = line.books.do(queue.admit, "test", line.now, 100, line.capacity, overdue=lambda: overdue)
+        return [each.id for each in taken]
+
+    assert admit(False) == [given.id]
+    assert admit(True) == [late.id]
+
+
+def test_what_is_admitted_for_whoever_comes_first_is_started_once(line: Line) -> None:
+    line.comes("a")
+    (mine,) = line.books.do(queue.admit, "", None, 1, line.capacity)
+
+    assert line.books.do(queue.start, mine, "one")
+    assert line.books.do(queue.start, mine, "one")  # whose answer was lost
+    assert not line.books.do(queue.start, mine, "two")
+    assert not line.books.do(queue.start, Admitted(mine.id, mine.attempt + 1), "one")
+    line.ends(mine.id)
+    assert not line.books.do(queue.start, mine, "one")
+
+
+def test_what_nobody_started_keeps_its_attempt_however_often_it_is_handed_out(line: Line) -> None:
+    line.comes("a")
+    for _ in range(20):
+        assert line.books.do(queue.admit, "", line.now, 1, line.capacity) == [Admitted("a0", 1)]
+        line.now += queue.LEASE + 1
+    line.books.raw.execute("UPDATE generations SET owner='somebody'")
+
+    assert line.admit_whole() == [Admitted("a0", 2)]
+
+
 def test_at_a_start_everything_that_ran_is_taken_up_at_once(line: Line) -> None:
     line.comes("a")
     line.comes("b")
@@ -366,7 +422,7 @@ async def test_the_attempt_that_is_in_force_can_write(core: Core, tmp_path: Path
     if step == "prepared":
         await core.database.transaction(STEPS["sending"], mine, tmp_path)
     took = await core.database.transaction(STEPS[step], mine, tmp_path)
-    assert took or step == "end_job"
+    assert took
     assert await core.database.transaction(settling.conclude, mine, 0) or step in ("put_back", "conclude")
 
 

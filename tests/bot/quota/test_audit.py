@@ -59,6 +59,8 @@ PLANTED = {
     "a question with holds": "UPDATE generations SET state='asked' WHERE id='running'",
     "a charge that the account does not know": "UPDATE generations SET charged=2 WHERE id='settled'",
     "a charge that the generation does not know": "UPDATE generations SET charged=0 WHERE id='settled'",
+    "a closed hold of which no entry tells": "INSERT INTO holds (generation, account, unit, amount, state, day, week,"
+    " month) SELECT 'refused', account, unit, 0, 'closed', day, week, month FROM holds WHERE generation='settled'",
     "a hold of nobody": "DELETE FROM generations WHERE id='running'",
     "possibly billed, but known": "UPDATE generations SET state='cancelled' WHERE id='unknown'",
 }

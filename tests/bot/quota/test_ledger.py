@@ -83,7 +83,7 @@ def test_two_who_close_the_same_hold_at_once_cannot_both(books: Books) -> None:
     before = books.dump()
 
     with pytest.raises(RuntimeError, match="twice"):
-        books.do(ledger._close, row, 1, 0, left=0, reason="")
+        books.do(ledger._close, [(row, 1, 0)], 0, reason="")
     assert books.dump() == before
 
 
