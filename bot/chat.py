@@ -220,6 +220,7 @@ class Post:
 
     message: what the platform called the message, or messages, that already stand under this key, if that is known.
     tried: since when nobody knows whether a new message stands, because its answer was lost or the process died.
+    elsewhere: another process may have changed what stands since this one did: only `message` is true of it.
     """
 
     key: str
@@ -227,6 +228,7 @@ class Post:
     reply: Reply
     message: str = ""
     tried: datetime | None = None
+    elsewhere: bool = False
 
 
 class CannotPost(Exception):
@@ -272,9 +274,11 @@ class Connected(Adapter, Protocol):
     """An adapter that keeps a connection of its own. Once it is entered it can post; leaving it, it no longer can.
 
     hook: takes what the platform sends to the bot's own address, if it is to do so.
+    alone: names of what only one process at a time may listen to, and whether several may have that one together.
     """
 
     hook: Hook | None
+    alone: Mapping[str, bool]
 
     async def __aenter__(self) -> Self:
         """Raises `CannotStart` where trying again cannot help; a platform that is not to be reached is tried again."""
@@ -283,7 +287,7 @@ class Connected(Adapter, Protocol):
     async def __aexit__(self, *exception: object) -> None: ...
 
     def listening(self) -> AbstractAsyncContextManager[object]:
-        """While this is entered events come in; leaving it finishes what is just being taken up."""
+        """While this is entered events come in; leaving it finishes what is just being taken up. It may come again."""
         ...
 
     def trouble(self) -> str:

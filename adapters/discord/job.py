@@ -23,8 +23,8 @@ class FilesNeeded(Exception):
 class Job:
     """One message of a post on its way. before: what stands, if anything. home: the channel of the post's first one.
 
-    files: those that stand in `before` need not be sent again. lacking: what is said in a channel of permissions that
-    the bot has not.
+    moved: what stands in another channel, and is taken away once this one is there. files: those that stand in `before`
+    need not be sent again. lacking: what is said in a channel of permissions that the bot has not.
     """
 
     post: Post
@@ -35,6 +35,7 @@ class Job:
     before: Page | None
     home: str
     lacking: Callable[[str], Sequence[Aside]]
+    moved: Page | None = None
 
     @property
     def hidden(self) -> bool:
@@ -47,6 +48,12 @@ class Job:
     @property
     def uploads(self) -> list[Upload]:
         return [Upload(each.name, each.file) for each in self.files if each.file]
+
+    @property
+    def replaced(self) -> str:
+        """The message in whose place a new one comes."""
+        gone = self.before or self.moved
+        return gone.id if gone else ""
 
     def body(self, channel: str, *, private: bool = False) -> Json:
         """As it is shown in this channel."""

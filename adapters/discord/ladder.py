@@ -11,8 +11,8 @@ Only a follow-up has no nonce, so a private answer may stand there twice if Disc
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -26,7 +26,7 @@ from adapters.discord.limits import Limits
 from adapters.discord.originals import Originals
 from adapters.discord.outbound import COMPONENTS_V2, TEXT, Aside, message
 from adapters.discord.rest import Refused, Rest, Token, Unreachable
-from adapters.discord.standing import Latest, Page, names, nonce, read_message, says_the_same, write_message
+from adapters.discord.standing import Latest, Page, names, nonce, read_message, says_the_same, shows, write_message
 from adapters.discord.target import Target, target
 from adapters.discord.threads import EXISTS, MOST_BESIDE, NoThread, is_series, name_of
 from adapters.discord.words import NOT_HERE, lacks
@@ -88,6 +88,8 @@ class Ladder:
     async def post(self, post: Post) -> str:
         """Show it; returns `channel/message`, and with a space before it each further one. Raises `CannotPost`."""
         async with self._locks.setdefault(post.key, asyncio.Lock()):
+            if post.elsewhere:
+                self._standing.pop(post.key, None)
             try:
                 to = target(post.place)
                 if to.log and not await self.rest.has_channel(to.guild, to.channel):  # it was typed by somebody
@@ -127,13 +129,16 @@ class Ladder:
         known = self._known(post)
         asides = self.fitting.asides(ready)
         shown: list[Page] = []
+        astray: list[Page] = []
         for number, files in enumerate(wanted):
             before = known[number] if number < len(known) else None
             home, there = shown[0].channel if shown else "", to
             if threaded and shown:
                 home = await self._thread(post, to, shown[0], known)
                 there = to.inside(home)
-            if before and home and before.channel != home:
+            # What another process found of a thread may no longer be so.
+            moved = before if before and home and before.channel != home else None
+            if moved:
                 before = None
             job = Job(
                 post=post,
@@ -142,6 +147,7 @@ class Ladder:
                 files=files,
                 asides=asides,
                 before=before,
+                moved=moved,
                 home=home,
                 lacking=partial(self._lacks.asides, post.key),
             )
@@ -152,8 +158,9 @@ class Ladder:
                 if there is not to and problem.final:
                     raise NoThread from problem
                 raise
-            self._standing[post.key] = [*shown, *known[len(shown) :]]
-        for page in known[len(shown) :]:
+            astray += [moved] if moved else []
+            self._standing[post.key] = [*shown, *known[len(shown) :], *astray]
+        for page in (*known[len(shown) :], *astray):
             await self._remove(to, page)
         self._standing[post.key] = shown
         return write_message(shown)
@@ -175,6 +182,7 @@ class Ladder:
     async def _bring(self, job: Job) -> Page:
         if job.before and job.stands():
             return job.before
+        self._doubt(job)
         refused: Refused | None = None
         for name, way in self._ways(job):
             if name not in CHANGES:
@@ -200,11 +208,17 @@ class Ladder:
             if job.before and page.channel != job.before.channel:
                 await self._leave_word(job, job.before)
             return page
-        if job.before:
-            await self._leave_word(job, job.before)
         if refused and refused.status == BOT_TOKEN_REFUSED and refused.code == 0:
             raise CannotPost("Discord does not know the bot's own token")  # until its operator has mended that
+        if job.before:
+            await self._leave_word(job, job.before)
         raise CannotPost("there is no way to show it", final=True)
+
+    def _doubt(self, job: Job) -> None:
+        """What is changed shows either, until Discord has answered."""
+        if job.before:
+            known = self._known(job.post)
+            self._standing[job.post.key] = [replace(page, digest="") if page == job.before else page for page in known]
 
     def _note_lack(self, post: Post, to: Target, refused: Refused, *flags: str) -> None:
         if refused.code in (*NOT_PERMITTED, CANNOT_REPLY):
@@ -212,11 +226,11 @@ class Ladder:
 
     async def _leave_word(self, job: Job, before: Page) -> None:
         """What stands in the channel and may not become the answer there says why, instead of waiting for ever."""
-        missing = self._lacks.of(job.post.key)
-        if not missing or job.hidden or before.channel != job.target.channel:
+        if job.hidden or before.channel != job.target.channel:
             return
+        missing = self._lacks.of(job.post.key)  # a process without the gateway does not know
         words = Reply(text=NOT_HERE, tone=Tone.REFUSAL, language=job.post.reply.language)
-        body = message(words, asides=[Aside(words=lacks(missing))])
+        body = message(words, asides=[Aside(words=lacks(missing))] if missing else [])
         try:
             await self.rest.edit(before.channel, before.id, {**body, "attachments": []})
         except Refused as error:
@@ -263,8 +277,9 @@ class Ladder:
         to, key = job.target, job.post.key
         if to.waiting and self._originals.filled_by(to.token) is None:
             if self._originals.beside(key):
-                raise CannotPost("the answer itself comes first", retry_after=1.0)
-            if not to.keeps(private=job.hidden):
+                if not await self.rest.is_filled(job.token):  # another process may have done it
+                    raise CannotPost("the answer itself comes first", retry_after=1.0)
+            elif not to.keeps(private=job.hidden):
                 await self.rest.edit_by_token(job.token, ORIGINAL, PLACEHOLDER)
                 self._originals.filled(to.token, key)
         answer = await self.rest.follow_up(job.token, job.body(to.channel, private=job.hidden), job.uploads)
@@ -276,8 +291,7 @@ class Ladder:
         found = await self._lost(job, channel)
         if found:
             return await self.rest.edit(channel, found, job.body(channel), job.uploads)
-        replaced = job.before.id if job.before else ""
-        once = {"nonce": nonce(job.post.key, job.number, replaced), "enforce_nonce": True}
+        once = {"nonce": nonce(job.post.key, job.number, job.replaced), "enforce_nonce": True}
         body = {**job.body(channel), **once}
         if job.target.reply_to and job.number == 0 and channel == job.target.channel:
             body["message_reference"] = {"message_id": job.target.reply_to, "fail_if_not_exists": False}
@@ -304,16 +318,23 @@ class Ladder:
     async def _lost(self, job: Job, channel: str) -> str:
         """Our message for this generation that a crash kept us from noting, where a nonce is too old to tell."""
         to, generation = job.target, job.post.reply.generation
-        fresh = self._now() - to.asked < NONCE_IS_SURE // timedelta(microseconds=1)
-        if job.before or job.number or not generation or not to.asked or fresh or channel != to.channel:
+        tried = _micros(job.post.tried) if job.post.tried else 0
+        since = tried if job.number else to.asked or tried
+        fresh = self._now() - since < NONCE_IS_SURE // timedelta(microseconds=1)
+        if job.before or not generation or not since or fresh or channel != to.channel:
             return ""
         try:
             recent = await self.rest.recent(channel)
         except Refused:
             return ""
-        for one in recent:
+        own = (one for one in recent if one["author"]["id"] == self.rest.own_id)
+        if job.number:  # it came right after the first one; those that come later show the same for somebody else
+            first = int(self._known(job.post)[0].id)
+            later = [one for one in own if int(one["id"]) > first and shows(one, [each.name for each in job.files])]
+            return str(later[-1]["id"]) if later else ""
+        for one in own:
             answers = (one.get("message_reference") or {}).get("message_id", "")
-            if one["author"]["id"] == self.rest.own_id and answers in ("", to.reply_to) and names(one, generation):
+            if answers in ("", to.reply_to) and names(one, generation):
                 return str(one["id"])
         return ""
 
@@ -333,4 +354,9 @@ class Ladder:
                 return
 
     def _now(self) -> int:
-        return (self.clock() - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        return _micros(self.clock())
+
+
+def _micros(moment: datetime) -> int:
+    """Since 1970, as a place tells when it was asked for."""
+    return round(moment.timestamp() * 1_000_000)

@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 PAUSES = (0.5, 2.0, 5.0)
 PATIENCE = 120.0  # seconds for one call with all of its files; discord.py itself would wait for hours if told so
 WAIT_WHEN_BLOCKED = 60.0
-TOO_LARGE, TOO_MANY_OLD_EDITS = 40005, 30046
+UNKNOWN_MESSAGE, TOO_LARGE, TOO_MANY_OLD_EDITS = 10008, 40005, 30046
+LOADING = 1 << 7  # a message's flag: "is thinking"
 
 
 class Refused(Exception):
@@ -108,6 +109,16 @@ class Rest:
     async def edit_by_token(self, token: Token, message: str, body: Json, files: Sequence[Upload] = ()) -> Json:
         """message: an id, or "@original" for the answer to the interaction itself."""
         return _message(await self._by_token("PATCH", token, f"/messages/{message}", body, files))
+
+    async def is_filled(self, token: Token) -> bool:
+        """Whether the answer to the interaction is one by now, and not the word that it comes; whoever wrote it."""
+        try:
+            found = _message(await self._by_token("GET", token, "/messages/@original"))
+        except Refused as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+            return True  # it was filled, and taken away
+        return not int(found.get("flags", 0)) & LOADING
 
     async def follow_up(self, token: Token, body: Json, files: Sequence[Upload] = ()) -> Json:
         """One more message. Discord takes no nonce here, so after a lost answer there may be two."""

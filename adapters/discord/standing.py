@@ -5,7 +5,9 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from adapters.discord.fitting import Ready
 
@@ -71,6 +73,11 @@ def attachment_ids(message: Mapping[str, Any]) -> list[str]:
 def names(message: Mapping[str, Any], generation: str) -> bool:
     """Whether a button or select of the message is about this generation."""
     return any(str(each.get("custom_id", "")).split(":")[1:2] == [generation] for each in _flat(message["components"]))
+
+
+def shows(message: Mapping[str, Any], files: Sequence[str]) -> bool:
+    """Whether its gallery is made of files with these names."""
+    return [PurePosixPath(urlsplit(item["media"]["url"]).path).name for item in _items(message)] == list(files)
 
 
 def _words(components: Sequence[Mapping[str, Any]]) -> list[str]:

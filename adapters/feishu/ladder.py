@@ -110,6 +110,9 @@ class Ladder:
             self._toasted[post.key] = True  # the core may ask again, where it could not note that this was shown
             return ""
         async with self._locks.setdefault(post.key, asyncio.Lock()):
+            if post.elsewhere:
+                self._standing.pop(post.key, None)
+                self._doubts.settled(post.key)
             with self._doubts.about(post):
                 return await self._posted(post)
 
@@ -258,8 +261,15 @@ class Ladder:
         drawn = self._card(job, elsewhere=before.elsewhere)
         if job.reply.tone is Tone.PROGRESS and not self._progress.take("all"):
             raise CannotPost("many cards change just now", retry_after=WAIT, unknown=self._unknown(job.post))
+        self._doubt(job, before)
         await self.rest.change(before.id, drawn)
         return replace(before, digest=digest(drawn))
+
+    def _doubt(self, job: Job, card: Card) -> None:
+        """What is changed shows either, until Feishu has answered."""
+        if standing := self._standing.get(job.post.key):
+            cards = tuple(replace(each, digest="") if each.id == card.id else each for each in standing.cards)
+            self._note(job.post, replace(standing, cards=cards))
 
     async def _reply(self, job: Job) -> Card:
         to = job.target

@@ -137,8 +137,8 @@ async def nobody() -> int:
 
 
 @asynccontextmanager
-async def connected(fake: FakeDiscord, door: FakeDoor, folder: Path, **options: Any) -> AsyncIterator[DiscordAdapter]:
-    """Logged in, connected to the gateway, and with its commands in place."""
+async def entered(fake: FakeDiscord, door: FakeDoor, folder: Path, **options: Any) -> AsyncIterator[DiscordAdapter]:
+    """Logged in, and not connected to the gateway."""
     async with GuardedFetcher(options.pop("allow", ())) as fetcher:
         known: dict[str, Any] = {
             "token": fake.token,
@@ -154,10 +154,17 @@ async def connected(fake: FakeDiscord, door: FakeDoor, folder: Path, **options: 
             "connector": fake.connector,
             "settle": 0.01,
         }
-        syncs = fake.commands.syncs
-        async with connect(**{**known, **options}) as adapter, adapter.listening():
+        async with connect(**{**known, **options}) as adapter:
             door.adapter = adapter
-            await fake.ready()
-            if not syncs and 0 in options.get("shard_ids", (0,)):  # the first shard puts them
-                await fake.until(lambda: fake.commands.syncs, what="the commands")
             yield adapter
+
+
+@asynccontextmanager
+async def connected(fake: FakeDiscord, door: FakeDoor, folder: Path, **options: Any) -> AsyncIterator[DiscordAdapter]:
+    """Logged in, connected to the gateway, and with its commands in place."""
+    syncs = fake.commands.syncs
+    async with entered(fake, door, folder, **options) as adapter, adapter.listening():
+        await fake.ready()
+        if not syncs and 0 in options.get("shard_ids", (0,)):  # the first shard puts them
+            await fake.until(lambda: fake.commands.syncs, what="the commands")
+        yield adapter

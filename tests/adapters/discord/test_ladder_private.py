@@ -88,6 +88,20 @@ async def test_what_is_said_beside_an_answer_waits_for_the_answer(fake: FakeDisc
     assert [one.text for one in seen(fake, ann)] == ["Drawn"]
 
 
+@pytest.mark.parametrize("private", [False, True], ids=["public", "private, to what was deferred in public"])
+async def test_what_is_said_beside_an_answer_may_come_from_another_process_than_the_answer(
+    fake: FakeDiscord, desk: Desk, private: bool
+) -> None:
+    bob = fake.person("bob")
+    _, place = await desk.asked(bob)
+    await desk.post(place, reply("Drawn", private=private))
+    desk.restart()
+    await desk.post(place, reply("One is kept", private=True), key="discord:17:kept")
+
+    assert [one.text for one in seen(fake, bob)] == ["Drawn", "One is kept"]
+    assert [one.text for one in seen(fake, fake.person("ann"))] == ([] if private else ["Drawn"])
+
+
 async def test_a_private_answer_that_comes_too_late_is_a_direct_message(fake: FakeDiscord, desk: Desk) -> None:
     bob = fake.person("bob")
     _, place = await desk.asked(bob, private=True)

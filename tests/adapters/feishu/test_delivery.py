@@ -116,6 +116,19 @@ async def test_a_private_answer_never_lands_in_a_card_that_a_group_sees(desk: De
     assert "For Ann" in desk.only(ann.direct).text
 
 
+async def test_a_change_whose_answer_was_lost_is_changed_back(desk: Desk) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    message = await desk.post(place, progress("In line"))
+    desk.fake.faults.add("im.message.patch", after=True)
+    with pytest.raises(CannotPost):
+        await desk.post(place, progress("The provider is busy"), message=message)
+    assert "The provider is busy" in desk.only(ann.direct).text
+    await desk.post(place, progress("In line"), message=message)
+
+    assert "In line" in desk.only(ann.direct).text
+
+
 async def test_what_was_never_sent_is_no_doubt(desk: Desk) -> None:
     _, place = await desk.asked(desk.fake.person("Ann"))
     async with Rest(domain="http://127.0.0.1:1", app_id="a", app_secret="b", pauses=()) as nowhere:
