@@ -10,7 +10,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from bot.errors import NotThere
+from bot.errors import CannotStart, NotThere
 from bot.i18n import text
+from bot.media.bucket import Bucket, StoreUnavailable
+from bot.media.sniff import HEAD, sniff
 from bot.media.spool import disk_full_is_unavailable, removed_on_failure, spool
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ PIECE = 128 * 1024  # of many readers at once each holds a few of these
 KEY = re.compile(r"[0-9a-f]{64}")
 INCOMING = ".incoming"
 ABANDONED = 3600.0  # seconds after which a file in the incoming folder belongs to no living `put`
+BELIEVED = 30.0  # seconds for which a bucket that kept something is taken to be well
+DOUBTED = 5.0  # seconds for which one that did not is taken to be ill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +47,17 @@ class Blob:
 class Blobs:
     """The blobs under one address: `file:///folder`, `s3://bucket/prefix`, or `memory:///` for a moment.
 
-    Keys come from our own tables and, as parts of links, from strangers: a key that is not one is `NotThere`.
+    Keys come from our own tables and, as parts of links, from strangers: a key that is not one is `NotThere`. Where a
+    bucket gives no good answer, every call raises `Unavailable`. access: how a bucket is reached, as `Bucket` takes it.
     """
 
-    def __init__(self, url: str, *, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, url: str, **access: Any) -> None:
         self._url = url
-        self._options = dict(options or {})
         parts = urlsplit(url)
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        self._bucket = Bucket(url, **access) if parts.scheme == "s3" else None
+        self._seen: tuple[float, StoreUnavailable | None] = 0.0, None
+        self._looking = asyncio.Lock()
 
     @cached_property
     def _store(self) -> "ObjectStore":
@@ -57,7 +65,29 @@ class Blobs:
 
         if self._folder is not None:
             return LocalStore(self._folder, mkdir=True)
-        return from_url(self._url, **self._options)
+        return self._bucket.reading if self._bucket else from_url(self._url)
+
+    async def prepare(self) -> None:
+        """Make ready for a start. Raises `CannotStart` where a bucket could keep nothing."""
+        await self.sweep()
+        if self._bucket is None:
+            return
+        try:
+            await self._bucket.probe()
+        except StoreUnavailable as error:
+            raise CannotStart(f"{error.wrong}; {error.cure}") from error
+
+    async def check_room(self) -> None:
+        """Raises `Unavailable` where a bucket would keep nothing just now; of a folder the disk itself tells."""
+        if self._bucket is None:
+            return
+        async with self._looking:
+            until, trouble = self._seen
+            if time.monotonic() >= until:
+                trouble = await self._look(self._bucket)
+                self._seen = time.monotonic() + (DOUBTED if trouble else BELIEVED), trouble
+        if trouble:
+            raise StoreUnavailable(trouble.wrong, trouble.cure)
 
     async def put(self, file: Path) -> str:
         """Keep the file's bytes and return their key; the same bytes again are the same blob, stored anew.
@@ -66,18 +96,24 @@ class Blobs:
         """
         if self._folder is not None:
             return await asyncio.to_thread(_put_durably, file, self._folder)
-        key = await asyncio.to_thread(_digest, file)
-        await self._store.put_async(_path(key), file)
+        key, media_type = await asyncio.to_thread(_digest, file)
+        if self._bucket is None:
+            await self._store.put_async(_path(key), file)
+            return key
+        try:
+            await self._bucket.put(_path(key), file, media_type=media_type)
+        except StoreUnavailable:
+            self._seen = 0.0, None
+            raise
+        self._seen = time.monotonic() + BELIEVED, None
         return key
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         path = _path(key)
-        try:
+        with self._answering(key):
             result = await self._store.get_async(path)
-        except FileNotFoundError as error:
-            raise _gone(key) from error
-        async for chunk in result.stream(min_chunk_size=PIECE):
-            yield bytes(chunk)
+            async for chunk in result.stream(min_chunk_size=PIECE):
+                yield bytes(chunk)
 
     async def copy_to(self, key: str, file: Path) -> None:
         """Write the blob to a file of the caller's; no file stays if that fails."""
@@ -90,11 +126,26 @@ class Blobs:
             return
         await spool(self.read(key), file, max_bytes=await self.size(key))
 
+    async def link(self, key: str, seconds: float) -> str | None:
+        """An address at which everybody can fetch this blob for so long, as long as it is kept.
+
+        None where there is none: in a folder, or in a bucket that is not reached from outside. Raises `NotThere`.
+        """
+        if self._bucket is None or not self._bucket.is_public:
+            return None
+        path = _path(key)
+        with self._answering(key):
+            return await self._bucket.link(path, seconds)
+
     async def size(self, key: str) -> int:
-        try:
-            return (await self._store.head_async(_path(key)))["size"]
-        except FileNotFoundError as error:
-            raise _gone(key) from error
+        path = _path(key)
+        with self._answering(key):
+            try:
+                return (await self._store.head_async(path))["size"]
+            except FileNotFoundError:
+                if self._bucket:
+                    await self._bucket.really_missing(path)
+                raise
 
     async def exists(self, key: str) -> bool:
         try:
@@ -105,18 +156,18 @@ class Blobs:
 
     async def delete(self, key: str) -> None:
         """Remove a blob; one that is not there is as good as removed."""
-        try:
-            await self._store.delete_async(_path(key))
-        except FileNotFoundError:
-            return
+        path = _path(key)
+        with suppress(NotThere), self._answering(key):
+            await self._store.delete_async(path)
 
     async def blobs(self) -> AsyncIterator[Blob]:
         """All blobs in no order, streamed from the store's own listing."""
-        async for batch in self._store.list():
-            for entry in batch:
-                key = entry["path"].rpartition("/")[2]
-                if KEY.fullmatch(key) and entry["path"] == _path(key):
-                    yield Blob(key=key, size=entry["size"], stored=entry["last_modified"])
+        with self._answering(""):
+            async for batch in self._store.list():
+                for entry in batch:
+                    key = entry["path"].rpartition("/")[2]
+                    if KEY.fullmatch(key) and entry["path"] == _path(key):
+                        yield Blob(key=key, size=entry["size"], stored=entry["last_modified"])
 
     async def total(self) -> int:
         """Bytes kept, counted from the listing."""
@@ -127,6 +178,21 @@ class Blobs:
         if self._folder is None:
             return 0
         return await asyncio.to_thread(_sweep, self._folder / INCOMING)
+
+    async def _look(self, bucket: Bucket) -> StoreUnavailable | None:
+        try:
+            await bucket.probe()
+        except StoreUnavailable as error:
+            return error
+        return None
+
+    @contextmanager
+    def _answering(self, key: str) -> Iterator[None]:
+        try:
+            with self._bucket.answering() if self._bucket else nullcontext():
+                yield
+        except FileNotFoundError as error:
+            raise _gone(key) from error
 
 
 def _path(key: str) -> str:
@@ -139,9 +205,12 @@ def _gone(key: str) -> NotThere:
     return NotThere(text("This picture is no longer kept."), detail=f"blob {key[:64]!r}")
 
 
-def _digest(file: Path) -> str:
+def _digest(file: Path) -> tuple[str, str]:
+    """The key of its bytes, and their media type."""
     with file.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
+        media_type = sniff(source.read(HEAD))
+        source.seek(0)
+        return hashlib.file_digest(source, "sha256").hexdigest(), media_type
 
 
 def _put_durably(file: Path, folder: Path) -> str:

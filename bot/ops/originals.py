@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 from aiohttp import web
+from yarl import URL
 
 from bot.chat import Picture
 from bot.clock import micros
-from bot.errors import NotThere
+from bot.errors import NotThere, Unavailable
 from bot.generation import outbox
+from bot.media.bucket import Link, nowhere
 from bot.media.sniff import HEAD, sniff
 from bot.storage.connection import Connection
 from bot.storage.database import Database
@@ -24,6 +26,7 @@ from bot.storage.database import Database
 PATH = "/p/"
 DAY = 86_400
 SIGNATURE_BYTES = 16
+LINK_GOOD = 300.0  # seconds; it is followed at once, but the store's clock may differ from ours
 SUFFIXES = {"image/jpeg": "jpg"}
 # The cache asks each time: the picture may be deleted. `nosniff` and the like come with every answer of the server.
 HEADERS = {"X-Robots-Tag": "noindex", "Cache-Control": "private, no-cache"}
@@ -32,7 +35,7 @@ HEADERS = {"X-Robots-Tag": "noindex", "Cache-Control": "private, no-cache"}
 class Originals:
     """base: the address of this server as it is seen from outside. days: how long a link is good, at least.
 
-    read: the bytes of a blob, in chunks; raises `NotThere`.
+    read: the bytes of a blob, in chunks; raises `NotThere`. link: where the store itself shows it.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Originals:
         database: Database,
         read: Callable[[str], AsyncIterator[bytes]],
         clock: Callable[[], datetime],
+        link: Link = nowhere,
     ) -> None:
         self._base = base.rstrip("/")
         self._secret = secret
@@ -51,6 +55,7 @@ class Originals:
         self._database = database
         self._read = read
         self._clock = clock
+        self._link = link
 
     def of(self, picture: Picture) -> str:
         return self.link(picture.generation, picture.index)
@@ -75,9 +80,13 @@ class Originals:
         blob = await self._blob(generation, int(index))
         chunks = self._read(blob)
         try:
+            if request.method == "GET" and (elsewhere := await self._link(blob, LINK_GOOD)):
+                raise web.HTTPFound(URL(elsewhere, encoded=True), headers=HEADERS)
             head = await anext(chunks, b"")
         except NotThere:
             raise web.HTTPNotFound from None
+        except Unavailable:
+            raise web.HTTPServiceUnavailable(text="This picture cannot be read just now.\n") from None
         media_type = sniff(head[:HEAD])
         if not media_type:  # only pictures leave here, whatever lies in the store
             raise web.HTTPNotFound

@@ -26,8 +26,11 @@ print(asyncio.run(Blobs(sys.argv[1]).put(Path(sys.argv[2]))), flush=True)
 NO_SUCH = "0" * 64
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", pytest.param("s3", marks=pytest.mark.wire)])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    if request.param == "s3":
+        store = request.getfixturevalue("s3_store")
+        return Blobs(store.place(), **store.access)
     return Blobs((tmp_path / "blobs").as_uri() if request.param == "file" else "memory:///")
 
 
@@ -37,8 +40,9 @@ def sent(tmp_path: Path, data: bytes = b"picture") -> Path:
     return file
 
 
-async def test_what_was_put_is_read_again(blobs: Blobs, tmp_path: Path) -> None:
-    data = os.urandom(3 * 2**20 + 17)
+@pytest.mark.parametrize("size", [1, 3 * 2**20 + 17, 12 * 2**20 + 1])
+async def test_what_was_put_is_read_again(size: int, blobs: Blobs, tmp_path: Path) -> None:
+    data = os.urandom(size)
     key = await blobs.put(sent(tmp_path, data))
 
     assert key == hashlib.sha256(data).hexdigest()
@@ -86,6 +90,9 @@ async def test_a_key_that_is_none_is_not_there(key: str, blobs: Blobs, tmp_path:
 async def test_a_fresh_store_is_empty(blobs: Blobs) -> None:
     assert await blobs.total() == 0
     assert await blobs.sweep() == 0
+    await blobs.prepare()
+    await blobs.check_room()
+    assert [blob async for blob in blobs.blobs()] == []
     assert not await blobs.exists(NO_SUCH)
 
 
