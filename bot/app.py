@@ -2,14 +2,13 @@
 
 import asyncio
 import importlib
-import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -34,13 +33,14 @@ from bot.media.thumbnails import Thumbnails
 from bot.opening import HOOKS, opened
 from bot.ops import originals
 from bot.ops.credits import Credits
-from bot.ops.folder import check_purpose, database_place, make_empty, sole_use
+from bot.ops.folder import check_purpose, database_place, make_empty
 from bot.ops.janitor import Janitor
 from bot.ops.listener import Listener
 from bot.ops.metrics import Metrics
 from bot.ops.originals import Originals
-from bot.ops.ownership import Ownership
+from bot.ops.ownership import Ownership, own_folder
 from bot.ops.sending import Sending
+from bot.ops.together import Together
 from bot.ops.views import Views
 from bot.people import Preferences
 from bot.providers.sandbox.server import Sandbox
@@ -48,6 +48,9 @@ from bot.settings import Settings
 from bot.spaces import Spaces
 from bot.storage import schema
 from bot.storage.database import Database, open_database
+
+if TYPE_CHECKING:
+    from bot.generation.engine import SharedWorkers
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +63,7 @@ class App:
     database: Database
     dispatcher: Dispatcher
     delivery: Delivery
-    workers: Workers
+    workers: "Workers | SharedWorkers"
     chat: Any
     sending: Sending
     blobs: Blobs
@@ -80,8 +83,9 @@ async def running(
     Raises `CannotStart`.
     """
     async with AsyncExitStack() as stack:
-        ownership = stack.enter_context(Ownership(settings.data_dir))
-        sole = await stack.enter_async_context(sole_use(settings))
+        home, ownership = stack.enter_context(own_folder(settings.data_dir, settings.role))
+        together = Together(settings.database_url if settings.is_shared else "", settings.role, ownership)
+        await stack.enter_async_context(together)  # whoever has the database for himself is not disturbed
         await asyncio.to_thread(schema.migrate, database_place(settings))
         database = await stack.enter_async_context(open_database(settings.database_url))
         await check_purpose(database, for_demo=for_demo, demo_data=demo_data)
@@ -89,7 +93,8 @@ async def running(
         if is_demo and settings.providers is None:  # a key that happens to be set is not for whoever tries the page
             settings = settings.model_copy(update={"providers": ("sandbox",)})
         clock = Clock(await database.read(demo.clock_offset))
-        builder = _Builder(settings, database, clock, is_demo, settings.platforms if listen and not is_demo else {})
+        platforms = settings.platforms if listen and not is_demo else {}
+        builder = _Builder(settings, home, together, database, clock, is_demo, platforms)
         app = await builder.build(stack)
         if is_demo:
             await builder.prepare_demo(app)
@@ -97,10 +102,10 @@ async def running(
         if listen:
             app = await builder.listen(stack, app, ownership, next_free=next_free)
         for platform in builder.connected:
-            await stack.enter_async_context(platform.listening())
+            if platform.name in builder.heard:
+                await stack.enter_async_context(together.listening(platform))
         stack.callback(builder.stop_accepting)
-        if sole:
-            sole.when_lost(builder.stop_accepting)
+        together.when_superseded(builder.stop_accepting)
         yield app
 
 
@@ -110,30 +115,40 @@ class _Builder:
     def __init__(
         self,
         settings: Settings,
+        home: Path,
+        together: Together,
         database: Database,
         clock: Clock,
         is_demo: bool,
         platforms: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self.settings = settings
+        self.role = settings.role
+        self.lease = settings.queue.lease // timedelta(microseconds=1)
+        self.home = home
+        self.together = together
+        self.bus = together.bus
         self.platforms = platforms
         self.database = database
         self.clock = clock
         self.is_demo = is_demo
-        self.scratch = settings.data_dir / "scratch"
-        self.blobs = Blobs(settings.blobs_url)
+        self.scratch = home / "scratch"
+        self.blobs = Blobs(settings.blobs_url, **settings.s3.access)
         self.adapters: dict[str, Adapter] = {}
         self.connected: list[Connected] = []
-        self.spaces = Spaces(database)
-        self.preferences = Preferences(database)
+        self.heard: set[str] = set()
+        self.spaces = Spaces(database, partial(self.bus.tell, "rules"))
+        self.preferences = Preferences(database, partial(self.bus.tell, "settings"))
 
     async def build(self, stack: AsyncExitStack) -> App:
         settings = self.settings
         await asyncio.to_thread(make_empty, self.scratch)
-        await self.blobs.sweep()
+        await self.blobs.prepare()
         await self.spaces.load()
         await self.preferences.load()
-        self.opened = await stack.enter_async_context(opened(settings, load(), clock=self.clock))
+        self.opened = await stack.enter_async_context(
+            opened(settings, load(), clock=self.clock, elsewhere=partial(self.bus.tell, "hook"))
+        )
         self.service = self._service()
         self.views = Views(
             database=self.database,
@@ -147,33 +162,37 @@ class _Builder:
             adapters=self.adapters,
             present=self.views.reply,
             present_log=self.views.log,
+            owner=self.together.id,
+            lease=self.lease,
+            delivers=self.role.works,
+            leads=self.together.leads,
+            runs=lambda generation: self.workers.runs(generation),
+            bus=self.bus,
         )
-        self.workers = Workers(
-            database=self.database,
-            run=self._runner().run,
-            capacity=self._capacity(),
-            owner=f"{socket.gethostname()}:{os.getpid()}",
-            patience=settings.queue.drain.total_seconds(),
-            line_moved=self.delivery.line_moved,
-            clock=self.clock,
-        )
+        self.workers = self._workers()
         normaliser = await stack.enter_async_context(
             Normaliser(max_bytes=settings.media.max_bytes, max_pixels=settings.media.max_pixels)
         )
         fitter = await stack.enter_async_context(Fitter())
-        self.thumbnails = Thumbnails(self.blobs, fitter, settings.data_dir / "thumbnails", is_ours=self.views.is_ours)
+        self.thumbnails = Thumbnails(self.blobs, fitter, self.home / "thumbnails", is_ours=self.views.is_ours)
         self.originals = await self._originals()
         self.table, presses = self._commands(normaliser)
         dispatcher = self._dispatcher(self.table, presses)
         chat = self._chat(dispatcher)
         self.adapters[chat.name] = chat
+        if self.role.serves:
+            self.heard.add(chat.name)
         for name, given in self.platforms.items():
             await self._connect(stack, name, given, dispatcher, fitter)
+        self._hear_others(chat)
+        self.credits = self._credits()
         # Left in the reverse order: intake stops, what runs is waited for, and what it made is still posted.
-        await stack.enter_async_context(self._janitor())
-        self.credits = await stack.enter_async_context(self._credits())
+        if self.role.works:
+            await stack.enter_async_context(self._janitor())
+            await stack.enter_async_context(self.credits)
         await stack.enter_async_context(self.delivery)
-        await stack.enter_async_context(self.workers)
+        if self.role.works:
+            await stack.enter_async_context(self.workers)
         await stack.enter_async_context(dispatcher)
         sending = Sending(
             chat=chat,
@@ -214,18 +233,21 @@ class _Builder:
             scrape=Metrics(
                 database=self.database, providers=tuple(self.opened.providers), credits=self.credits.left
             ).scrape,
-            receive=self.opened.receive,
-            hooks={platform.name: platform.hook for platform in self.connected if platform.hook},
+            receive=self.opened.receive if self.role.serves else {},
+            hooks={each.name: each.hook for each in self.connected if each.hook and each.name in self.heard},
             next_free=next_free,
         )
         for platform in self.connected:
-            if platform.hook:
+            if platform.hook and platform.name in self.heard:
                 address = f"{web.public_url or listener.url}{HOOKS}{platform.name}"
                 tell = log.info if web.public_url else log.warning
                 tell("a platform is to call", platform=platform.name, address=address, public=bool(web.public_url))
-        if self.originals:
-            self.originals.mount(listener.application)
-        app.chat.routes(listener.application)
+        if self.role.serves:
+            if self.originals:
+                self.originals.mount(listener.application)
+            app.chat.routes(listener.application)
+        else:
+            app.chat.guard(listener.application)
         await stack.enter_async_context(listener)
         ownership.announce(listener.url)
         return replace(app, listener=listener)
@@ -241,6 +263,7 @@ class _Builder:
             days=web.link_days,
             database=self.database,
             read=self.blobs.read,
+            link=self.blobs.link,
             clock=self.clock,
         )
 
@@ -250,6 +273,7 @@ class _Builder:
             router=self.opened.router,
             providers=self.opened.providers,
             blobs=self.blobs,
+            link=self.blobs.link,
             clock=self.clock,
             changed=self.delivery.changed,
             folder=self.scratch,
@@ -257,14 +281,44 @@ class _Builder:
             with_metadata=self.settings.media.metadata,
         )
 
+    def _workers(self) -> "Workers | SharedWorkers":
+        parts: dict[str, Any] = {
+            "database": self.database,
+            "run": self._runner().run,
+            "capacity": self._capacity(),
+            "owner": self.together.id,
+            "patience": self.settings.queue.drain.total_seconds(),
+            "line_moved": self._line_moved,
+            "clock": self.clock,
+        }
+        if not self.database.shared:
+            return Workers(**parts)
+        from bot.generation.engine import SharedWorkers  # a bot on SQLite does not pay for its engine
+
+        return SharedWorkers(**parts, bus=self.bus, url=self.settings.database_url, lease=self.lease)
+
+    def _hear_others(self, chat: Any) -> None:
+        """Have what is kept in memory follow what other processes change."""
+
+        def spaces(_: str) -> None:
+            self.together.beside(self.spaces.load())
+
+        def settings(person: str) -> None:
+            self.together.beside(self.preferences.refresh(person) if person else self.preferences.load())
+
+        self.bus.on("rules", spaces)
+        self.bus.on("settings", settings)
+        self.bus.on("hook", self.opened.wake)
+        self.bus.on("chat", lambda _: chat.changes.hear())
+
     def _capacity(self) -> Capacity:
         queue = self.settings.queue
         return Capacity(per_person=queue.per_person, running=queue.running, images_per_minute=queue.images_per_minute)
 
     def _service(self) -> GenerationService:
         def accepted(generation: str) -> None:
-            self.delivery.line_moved()
             self.workers.wake()
+            self._line_moved()
 
         return GenerationService(
             database=self.database,
@@ -274,9 +328,10 @@ class _Builder:
             most_waiting=self.settings.queue.waiting,
             ask_above_usd=self.settings.ask.above_usd,
             ask_above_images=self.settings.ask.above_images,
-            folder=self.settings.data_dir,
+            folder=self.home,
             accepted=accepted,
             changed=self._line_changed,
+            check_store=self.blobs.check_room,
         )
 
     def _commands(self, normaliser: Normaliser) -> tuple[CommandTable, Presses]:
@@ -304,6 +359,9 @@ class _Builder:
             clock=self.clock,
             language=self.settings.language,
             admins=self.settings.admins,
+            owner=self.together.id,
+            lease=self.lease,
+            hears=self.heard,
         )
 
     async def _connect(
@@ -321,7 +379,7 @@ class _Builder:
             model=self.opened.router.default(settings.model).name,
             waiting=self.views.waiting,
             clock=self.clock,
-            folder=settings.data_dir / name,
+            folder=self.home / name,
             max_bytes=settings.media.max_bytes,
             language=settings.language,
             language_is_set="language" in settings.model_fields_set,
@@ -335,6 +393,8 @@ class _Builder:
             return
         self.adapters[name] = platform
         self.connected.append(platform)
+        if self.role.serves if platform.hook else self.role.hears:
+            self.heard.add(name)
 
     def _chat(self, dispatcher: Dispatcher) -> Any:
         """The local chat, loaded by its name: nothing here knows what it is made of."""
@@ -362,6 +422,7 @@ class _Builder:
                 admins=[name for name in self.settings.admins if "/" not in name],
                 demo=self.is_demo,
                 placeholders=self.settings.provider_order[0] == "sandbox",
+                tell_others=partial(self.bus.tell, "chat"),
             )
         except ValueError as error:  # open to others without a token
             raise CannotStart(str(error).rstrip(".")) from error
@@ -377,14 +438,17 @@ class _Builder:
             charge_unknown=settings.unknown.then == "charge",
             days=settings.retention.days,
             total=settings.retention.total,
+            leads=self.together.leads,
         )
 
     def _credits(self) -> Credits:
         low = self.settings.apiframe.low_credits
-        return Credits(database=self.database, counting=self.opened.counting, low=low)
+        return Credits(database=self.database, counting=self.opened.counting, low=low, leads=self.together.leads)
 
     async def _problems(self) -> list[str]:
         """Why watchers should look after it: of the bot itself and of each platform."""
+        if self.together.superseded:
+            return ["this process may only come to its end, and must be started anew: its log says why"]
         troubles = {platform.name: platform.trouble() for platform in self.connected}
         return await self.views.problems() + [f"{name}: {trouble}" for name, trouble in troubles.items() if trouble]
 
@@ -395,4 +459,9 @@ class _Builder:
 
     def _line_changed(self, generation: str) -> None:
         self.delivery.changed(generation)
+        self.bus.tell("changed", generation)
+        self._line_moved()
+
+    def _line_moved(self) -> None:
         self.delivery.line_moved()
+        self.bus.tell("line")

@@ -77,11 +77,20 @@ def demo(
 def run(
     data_dir: DataDir = None,
     demo_data: Annotated[bool, typer.Option("--demo-data", help="Use a folder that a demonstration made.")] = False,
+    role: Annotated[
+        str | None,
+        typer.Option(help="What this process does, of several on PostgreSQL: all, gateway, worker or web (BOT_ROLE)."),
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(metavar="FIRST-LAST/COUNT", help="Which of a platform's shards this process hears, of how many."),
+    ] = None,
 ) -> None:
     """Run the bot until it is told to stop."""
     from bot.ops import serving
+    from bot.platforms import sharded
 
-    settings = _settings(data_dir)
+    settings = _settings(data_dir, role=role, **sharded(shards))
     _served(lambda: serving.run(settings, demo_data=demo_data))
 
 
@@ -133,6 +142,34 @@ def migrate(data_dir: DataDir = None) -> None:
         return 0
 
     raise typer.Exit(_served(work))
+
+
+@app.command()
+def move(
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where to: `postgresql://user:password@host:5432/name`, or `-` to read it from standard input, so that"
+            " its password stands in no list of processes.",
+        ),
+    ],
+    data_dir: DataDir = None,
+) -> None:
+    """Move everything from the SQLite file into an empty database on PostgreSQL, while no bot runs.
+
+    Whenever it is ended, call it again: it goes on. The pictures stay where they are.
+    """
+    from bot.ops import move as moving
+
+    settings = _settings(data_dir, quiet=True)
+    raise typer.Exit(_served(lambda: moving.move(settings, _address() if to == "-" else to, typer.echo)))
+
+
+def _address() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Address", hide_input=True))
+    return sys.stdin.readline().strip()
 
 
 @app.command()
@@ -195,12 +232,14 @@ def setup(
 async def _command_table(settings: "Settings") -> "CommandTable":
     """What people can ask for with these settings, built in a folder of its own: the real one may be in use."""
     from bot.app import running
+    from bot.roles import Role
 
     with tempfile.TemporaryDirectory() as folder:
         elsewhere = {
             "data_dir": Path(folder),
             "database_url": f"sqlite:///{folder}/bot.db",
             "blobs_url": Path(folder, "blobs").as_uri(),
+            "role": Role.ALL,
         }
         async with running(settings.model_copy(update=elsewhere), listen=False) as built:
             return built.table

@@ -9,9 +9,11 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, repeat
+from time import monotonic
 from typing import Any, Self
 
 import structlog
@@ -23,12 +25,15 @@ from bot.clock import micros
 from bot.command import Command, CommandTable, Option
 from bot.errors import BotError
 from bot.generation import inbox, outbox, record
+from bot.generation.accepting import Accepted
 from bot.generation.delivery import Delivery
+from bot.generation.insisting import insist
+from bot.generation.queue import LEASE
 from bot.i18n import plural, text
 from bot.people import Preferences, space_of
 from bot.reading import Reading
 from bot.spaces import Spaces
-from bot.storage.connection import Row
+from bot.storage.connection import Connection, Row
 from bot.storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -37,6 +42,12 @@ Complete = Callable[[Invocation], Awaitable[Invocation]]
 
 # Seconds after which an answer that could not be stored is stored again; the last one for ever.
 SHOW_AGAIN = (1.0, 2.0, 5.0, 15.0, 60.0)
+
+# Seconds between two looks at what other processes have left open.
+LOOK_AGAIN = 2.0
+
+# Seconds that a database which broke off has to come back and say what it has kept.
+TO_KNOW = 10.0
 
 # A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
 HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
@@ -47,7 +58,8 @@ MOST_OFFERED = 5
 class Dispatcher:
     """Use as an asynchronous context manager: what is being answered is finished before it is left.
 
-    admins: people who are admins in every space, as `adapter/user`.
+    admins: people who are admins in every space, as `adapter/user`. owner: this process, by its id. hears: the
+    platforms whose events are answered here, if not all of them.
     """
 
     database: Database
@@ -59,8 +71,12 @@ class Dispatcher:
     clock: Callable[[], datetime]
     language: str = "en"
     admins: Collection[str] = ()
+    owner: str = ""
+    lease: int = LEASE
+    hears: Collection[str] | None = None
     _tasks: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
     _noting: set[asyncio.Task[bool]] = field(default_factory=set)
+    _keeping: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self._reading = Reading(
@@ -72,6 +88,8 @@ class Dispatcher:
         )
 
     async def __aenter__(self) -> Self:
+        if self.database.shared and (self.hears is None or self.hears):
+            self._keeping = asyncio.create_task(self._keep_open())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -79,9 +97,10 @@ class Dispatcher:
             await asyncio.wait(self._noting, timeout=10)
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=10)
-        for task in list(self._tasks.values()):
+        left: list[asyncio.Task[Any]] = [*self._tasks.values(), *([self._keeping] if self._keeping else [])]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def accept(self, invocation: Invocation, raw: Mapping[str, Any], complete: Complete | None = None) -> bool:
         """Note the event durably, then answer it in the background. False if its id is known already.
@@ -93,12 +112,23 @@ class Dispatcher:
         # A note that is on its way cannot be stopped: whoever gives up waiting must not leave it without an answer.
         noting = asyncio.create_task(self._note(invocation, raw, complete), name=f"noting {invocation.id}")
         self._noting.add(noting)
-        noting.add_done_callback(self._noting.discard)
+        noting.add_done_callback(self._noted)
         return await asyncio.shield(noting)
+
+    def _noted(self, noting: asyncio.Task[bool]) -> None:
+        self._noting.discard(noting)
+        if not noting.cancelled():
+            noting.exception()  # nobody may wait for it any more; the platform, which was told nothing, sends it again
 
     async def _note(self, invocation: Invocation, raw: Mapping[str, Any], complete: Complete | None) -> bool:
         new = await self.database.transaction(
-            inbox.receive, invocation.id, invocation.actor.adapter, raw, micros(self.clock())
+            inbox.receive,
+            invocation.id,
+            invocation.actor.adapter,
+            raw,
+            micros(self.clock()),
+            owner=self.owner,
+            lease=self.lease,
         )
         if new:
             self.start(invocation, complete)
@@ -154,24 +184,27 @@ class Dispatcher:
             except BotError as error:
                 log.info("refused", kind=type(error).__name__)
                 answer = Reply(text=error.text, tone=Tone.REFUSAL, private=True)
-            except Exception:  # a door: the person gets a number, the operator the rest
-                reference = secrets.token_hex(4)
-                log.exception("failed", reference=reference)
-                answer = Reply(
-                    text=text(
-                        "Something went wrong here. If you ask the operator, give this number: {number}.",
-                        number=reference,
-                    ),
-                    tone=Tone.REFUSAL,
-                    private=True,
-                    state="failed",
-                )
+            except Exception as error:  # a door: the person gets a number, the operator the rest
+                answer = await self._kept_after_all(invocation, error)
+                if answer is None:
+                    reference = secrets.token_hex(4)
+                    log.exception("failed", reference=reference)
+                    answer = _failed(reference)
             if isinstance(answer, Reply):
                 answer = replace(answer, language=answer.language or language)
                 await self._show_in_the_end(invocation, answer)
             if asking is not None:
                 await self._offer_kept(asking)
             return answer
+
+    async def _kept_after_all(self, invocation: Invocation, error: Exception) -> Accepted | None:
+        """What was accepted, where only the answer of its commit was lost: nobody is told then that it failed."""
+        if not isinstance(error, self.database.passing):
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TO_KNOW):
+                return await insist(self.database, _accepted, invocation.id)
+        return None
 
     async def _asking(self, invocation: Invocation) -> Asking:
         person = await self.database.transaction(people.find, invocation.actor, micros(self.clock()))
@@ -265,8 +298,17 @@ class Dispatcher:
             await self.database.transaction(outbox.offered, kept)
 
     async def replay(self) -> int:
-        """At a start, before anything new comes: answer what was acknowledged and not dealt with; returns how many."""
-        rows = await self.database.read(inbox.still_open)
+        """At a start, before anything new comes: answer what was acknowledged and not dealt with; returns how many.
+
+        Where other processes use the database, too, only what none of them answers any more.
+        """
+        return await self._take_over(all_of_them=not self.database.shared)
+
+    async def _take_over(self, *, all_of_them: bool = False) -> int:
+        hears = self.delivery.adapters if self.hears is None else self.hears
+        rows = await self.database.transaction(
+            inbox.take_over, self.owner, self.lease, tuple(hears), all_of_them=all_of_them
+        )
         for row in rows:
             try:
                 await self._replay_one(row)
@@ -274,9 +316,31 @@ class Dispatcher:
                 log.exception("a message could not be taken up", request=row["id"])
         return len(rows)
 
+    async def _keep_open(self) -> None:
+        """Keep what is being answered here from being taken over, and take over what nobody answers any more.
+
+        After an outage all leases may have run out while their owners are well: these have time to renew them first.
+        """
+        quarter, away = self.lease / 4_000_000, False
+        renew_at = take_over_at = 0.0
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            try:
+                if away or (self._tasks and monotonic() >= renew_at):
+                    await self.database.transaction(inbox.renew, self.owner, self.lease, tuple(self._tasks))
+                    renew_at = monotonic() + quarter
+                    take_over_at, away = renew_at if away else take_over_at, False
+                if monotonic() >= take_over_at:
+                    await self._take_over()
+            except self.database.passing as error:
+                away = True
+                log.warning("open messages could not be looked at", reason=type(error).__name__)
+            except Exception:  # a door
+                log.exception("open messages could not be looked at")
+
     async def _replay_one(self, row: Row) -> None:
         adapter = self.delivery.adapters.get(row["adapter"])
-        if adapter is None:  # switched off since; it stays open for the start that has it again
+        if adapter is None or row["id"] in self._tasks:  # switched off since; being answered, after all
             return
         invocation = await adapter.replay(json.loads(row["raw"]))
         if invocation is None:
@@ -295,3 +359,13 @@ class Dispatcher:
         task = asyncio.create_task(work, name=f"invocation {id}")
         self._tasks[id] = task
         task.add_done_callback(lambda _: self._tasks.pop(id, None))
+
+
+def _accepted(connection: Connection, invocation: str) -> Accepted | None:
+    generation = inbox.became(connection, invocation)
+    return Accepted(generation, record.load(connection, generation).state) if generation else None
+
+
+def _failed(reference: str) -> Reply:
+    words = text("Something went wrong here. If you ask the operator, give this number: {number}.", number=reference)
+    return Reply(text=words, tone=Tone.REFUSAL, private=True, state="failed")

@@ -38,6 +38,12 @@ class Opened:
         catalogue = self.router.catalogue
         return {name: each for name, each in self.providers.items() if catalogue.offer(name).credit_price}
 
+    def wake(self, job: str) -> None:
+        """A provider's job has called another process."""
+        for provider in self.providers.values():
+            if isinstance(provider, Apiframe):
+                provider.wake(job)
+
 
 def configured(catalogue: Catalogue, settings: Settings) -> Catalogue:
     """The catalogue as these settings make it: other addresses, ids and prices, and fewer models."""
@@ -52,9 +58,17 @@ def configured(catalogue: Catalogue, settings: Settings) -> Catalogue:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, catalogue: Catalogue, *, clock: Callable[[], datetime], names: Sequence[str] | None = None
+    settings: Settings,
+    catalogue: Catalogue,
+    *,
+    clock: Callable[[], datetime],
+    names: Sequence[str] | None = None,
+    elsewhere: Callable[[str], object] = lambda job: None,
 ) -> AsyncIterator[Opened]:
-    """The providers in use, or those of these names, for as long as the block lasts."""
+    """The providers in use, or those of these names, for as long as the block lasts.
+
+    elsewhere: told the id of a provider's job that called, and that this process does not wait for.
+    """
     order = settings.provider_order if names is None else tuple(names)
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(Transport())
@@ -62,7 +76,7 @@ async def opened(
         sandbox = await stack.enter_async_context(Sandbox(clock=clock)) if "sandbox" in order else None
         if sandbox:
             fetcher.allow_also(sandbox.host, sandbox.port)
-        build = _Builder(settings, catalogue, transport, fetcher, sandbox, clock)
+        build = _Builder(settings, catalogue, transport, fetcher, sandbox, clock, elsewhere)
         providers = {name: build.provider(name) for name in order}
         yield Opened(
             router=Router(configured(catalogue, settings), order),
@@ -85,6 +99,7 @@ class _Builder:
     fetcher: GuardedFetcher
     sandbox: Sandbox | None
     clock: Callable[[], datetime]
+    elsewhere: Callable[[str], object]
 
     def provider(self, name: str) -> Provider:
         offer, vendor = self.catalogue.offer(name), self.settings.vendor(name)
@@ -118,6 +133,7 @@ class _Builder:
             clock=self.clock,
             credit_price=self.settings.apiframe.credit_price,
             webhook_url=webhook_url(self.settings, name),
+            elsewhere=self.elsewhere,
         )
 
     def _images_api(self, name: str, base_url: str, api_key: str) -> ImagesApi:

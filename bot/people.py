@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.chat import Actor
@@ -30,14 +30,19 @@ class Person:
 
 @dataclass
 class Preferences:
-    """What people chose by `/settings`, in memory: the kind of a platform's first answer waits for no database."""
+    """What people chose by `/settings`, in memory: the kind of a platform's first answer waits for no database.
+
+    told: called with a person who has chosen something else.
+    """
 
     database: Database
+    told: Callable[[str], object] = lambda person: None
     _known: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # what was stored last is what is known
 
     async def load(self) -> None:
-        self._known = await self.database.read(_chosen)
+        async with self._changing:
+            self._known = await self.database.read(_chosen)
 
     def of(self, actor: Actor) -> Mapping[str, str]:
         return self._known.get((actor.adapter, actor.user), {})
@@ -47,7 +52,14 @@ class Preferences:
         async with self._changing:
             settings, actors = await self.database.transaction(_change, person, changes)
             self._known.update(dict.fromkeys(actors, settings))
+        self.told(person)
         return settings
+
+    async def refresh(self, person: str) -> None:
+        """Another process has changed what this person chose."""
+        async with self._changing:
+            settings, actors = await self.database.read(_chosen_by, person)
+            self._known.update(dict.fromkeys(actors, settings))
 
 
 def space_of(actor: Actor) -> str:
@@ -103,6 +115,15 @@ def _change(
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     settings = change_settings(connection, person, changes)
     rows = connection.rows("SELECT adapter, user_id FROM actors WHERE person=:person", person=person)
+    return settings, [(row["adapter"], row["user_id"]) for row in rows]
+
+
+def _chosen_by(connection: Connection, person: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    rows = connection.rows(
+        "SELECT a.adapter, a.user_id, p.settings FROM actors a JOIN people p ON p.id=a.person WHERE p.id=:person",
+        person=person,
+    )
+    settings: dict[str, str] = json.loads(rows[0]["settings"]) if rows else {}
     return settings, [(row["adapter"], row["user_id"]) for row in rows]
 
 

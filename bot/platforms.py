@@ -139,6 +139,11 @@ class Platforms(Section):
         return {name: f"BOT_{name}__{lacking}".upper() for name, lacking in lacks.items() if lacking}
 
 
+def sharded(shards: str | None) -> dict[str, Any]:
+    """As arguments of `bot.settings.load`, where they are given."""
+    return {} if shards is None else {"discord": {"shards": shards}}
+
+
 def _plain(section: Section) -> dict[str, Any]:
     values = {name: getattr(section, name) for name in type(section).model_fields}
     return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()}

@@ -4,7 +4,9 @@
 sentence or of a repr.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal, Self, get_args
 from urllib.parse import quote, urlsplit
@@ -14,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from bot import sources
 from bot.platforms import Platforms
+from bot.roles import Role
 from bot.sources import PREFIX, Setting, Source
 from bot.vendors import (
     Apiframe,
@@ -35,6 +38,7 @@ from bot.written import (
     DatabaseUrl,
     Folder,
     Hours,
+    Key,
     Seconds,
     Size,
     TimeZone,
@@ -98,12 +102,24 @@ class Queue(Section):
     running: int = field(16, "How many requests run at the same time altogether.", ge=1)
     waiting: int = field(1000, "How many requests may wait; one more is refused.", ge=1)
     images_per_minute: int = field(500, "How many pictures a provider is asked for in a minute.", ge=1)
+    lease: Seconds = field(
+        "45s",
+        "After how long without a sign of life a process counts as gone that shares the database, and others take over "
+        "what it was doing; longer than any pause that it may make.",
+    )
     drain: Seconds = field("90s", "How long a stop waits for what is running: longer than a picture takes.")
     retry_quick_5xx: bool = field(
         False,
         "Whether a request is sent again after a server error within 2 seconds; the vendor bills each one that it "
         "finished all the same.",
     )
+
+    @field_validator("lease")
+    @classmethod
+    def _leaves_time(cls, lease: timedelta) -> timedelta:
+        if lease < timedelta(seconds=3):
+            raise ValueError('must be at least "3s", or living processes would count as gone')
+        return lease
 
 
 class Ask(Section):
@@ -119,6 +135,38 @@ class Unknown(Section):
 class Retention(Section):
     days: int = field(90, "How many days pictures are kept.", ge=1)
     total: Size = field("10GiB", "How much room they may take; beyond it the oldest go first.")
+
+
+class S3(Section):
+    endpoint: Address | None = field(
+        None, "Where the store of `BOT_BLOBS_URL=s3://...` is reached, if it is not AWS: `https://minio.example:9000`."
+    )
+    region: str = field("", "Its region; if empty, what `AWS_REGION` says, else `us-east-1`.")
+    access_key_id: Key = field(None, "The id of the key to it; if empty, the usual AWS variables and roles hold.")
+    secret_access_key: Key = field(None, "The key itself.")
+    path_style: bool = field(
+        True,
+        "Whether the bucket stands in the path of an address. Not so at stores that want it before the host: Alibaba "
+        "OSS, Tencent COS, Volcengine TOS.",
+    )
+    public_endpoint: Address | None = field(
+        None,
+        "Where the store is reached from the internet, if it is; then originals and references are fetched from it "
+        "by links that are good for a while.",
+    )
+
+    @property
+    def access(self) -> dict[str, Any]:
+        """As `bot.media.bucket` takes it."""
+        keys = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
+        return {**self.model_dump(), **{name: key.get_secret_value() if key else "" for name, key in keys.items()}}
+
+    @field_validator("region")
+    @classmethod
+    def _is_one_word(cls, region: str) -> str:
+        if not re.fullmatch(r"[\w.-]*", region, re.ASCII):
+            raise ValueError("must be one word such as eu-central-1")
+        return region
 
 
 class Media(Section):
@@ -154,6 +202,12 @@ class Settings(Platforms):
         default_factory=lambda values: f"file://{quote(str(values['data_dir']), safe='/{}')}/blobs",
         description="The pictures' place: `file:///...` or `s3://bucket/prefix`.",
     )
+    s3: S3 = S3()
+    role: Role = field(
+        "all",
+        "What this process does: `all`, or where several share a database on PostgreSQL `gateway` (hears the chat "
+        "platforms), `worker` (makes pictures and posts them) or `web` (the page, and what calls the bot).",
+    )
     providers: Words | None = field(
         None,
         "Who makes the pictures, in order of preference: `modelark`, `volcengine`, `apiyi`, `apiframe`, `novita`, "
@@ -180,6 +234,11 @@ class Settings(Platforms):
     log: Log = Log()
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several processes may use the database at the same time."""
+        return self.database_url.startswith("postgres")
+
+    @property
     def provider_order(self) -> tuple[str, ...]:
         """The providers in use: those that are named and can be asked, else the first one with a key, else the sandbox.
 
@@ -204,6 +263,13 @@ class Settings(Platforms):
         vendor = self.vendor(provider)
         return f"{PREFIX}{provider.upper()}__{vendor.lacks}" if vendor and vendor.lacks else ""
 
+    @field_validator("blobs_url")
+    @classmethod
+    def _names_a_bucket(cls, url: str) -> str:
+        if url.startswith("s3://") and not re.fullmatch(r"s3://[\w.-]{3,63}(/[^\s?#]*)?", url, re.ASCII):
+            raise ValueError("must name a bucket, and at most a prefix in it: s3://bucket/prefix")
+        return url
+
     @field_validator("providers")
     @classmethod
     def _are_known(cls, providers: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -220,6 +286,16 @@ class Settings(Platforms):
             names, lacking = " and ".join(self.providers), " and ".join(map(self.lacks, self.providers))
             verb = "is" if len(self.providers) == 1 else "are"
             raise ValueError(f"{PREFIX}PROVIDERS names {names}, but {lacking} {verb} not set")
+        if self.role is not Role.ALL and not self.is_shared:
+            raise ValueError(
+                f"{PREFIX}ROLE is {self.role}, but only on PostgreSQL can processes share the work: set "
+                f"{PREFIX}DATABASE_URL, or leave the role away"
+            )
+        if bool(self.s3.access_key_id) != bool(self.s3.secret_access_key):
+            there, missing = "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"
+            if self.s3.secret_access_key:
+                there, missing = missing, there
+            raise ValueError(f"{PREFIX}S3__{there} is set, but {PREFIX}S3__{missing} is not")
         if self.compatible.api_key and not self.compatible.base_url:
             raise ValueError(f"{PREFIX}COMPATIBLE__API_KEY is set, but {self.lacks('compatible')} is not")
         return self

@@ -61,14 +61,19 @@ NO_RULES = SpaceRules()
 
 @dataclass
 class Spaces:
-    """All rules, in memory since `load` and as of the last change."""
+    """All rules, in memory since `load` and as of the last change.
+
+    told: called with a space whose rules have changed.
+    """
 
     database: Database
+    told: Callable[[str], object] = lambda space: None
     _rules: dict[str, SpaceRules] = field(default_factory=dict)
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # what was stored last is what is known
 
     async def load(self) -> None:
-        self._rules = await self.database.read(_all)
+        async with self._changing:
+            self._rules = await self.database.read(_all)
 
     def of(self, space: str) -> SpaceRules:
         """space: `adapter/space`, as in `Person.space`."""
@@ -79,6 +84,8 @@ class Spaces:
         async with self._changing:
             before, after = await self.database.transaction(change_rules, space, change, by, at)
             self._rules[space] = after
+        if before != after:
+            self.told(space)
         return after, before != after
 
     async def audit(self, space: str, most: int) -> list[Audited]:

@@ -38,7 +38,8 @@ INNER = {
     "sources": set(),
     "vendors": {"catalogue", "sources", "written"},
     "platforms": {"vendors", "written"},
-    "settings": {"platforms", "sources", "vendors", "written"},
+    "roles": set(),
+    "settings": {"platforms", "roles", "sources", "vendors", "written"},
     "catalogue": {"errors", "i18n"},
     "media": {"catalogue", "errors", "i18n"},
     "quota": {"chat", "clock", "errors", "i18n", "storage"},
@@ -58,7 +59,8 @@ ONLY_BY = {
     "bot.commands": {"bot/app.py", "bot/commands", "bot/ops/views.py"},
     "bot.media.store": {"bot/app.py", "bot/media", "bot/ops/janitor.py"},
     "sqlite3": {"bot/storage", "bot/ops"},
-    "psycopg": {"bot/storage"},
+    "psycopg": {"bot/generation/engine.py", "bot/ops/move.py", "bot/storage"},
+    "procrastinate": {"bot/generation/engine.py", "bot/storage"},
     "sqlalchemy": {"bot/storage"},
     "alembic": {"bot/storage"},
     "adapters": {"adapters"},
@@ -168,6 +170,7 @@ def watch(event, arguments):
             seen.append([event, str(arguments[:1])])
 os.environ.update(BOT_WEB__PORT="nonsense", BOT_NONSENSE="1", BOT_DATABASE_URL="nonsense")
 names = []
+import procrastinate  # a library of its own asks for the machine's kind at import
 sys.addaudithook(watch)
 for root in ("bot", "adapters"):
     package = importlib.import_module(root)

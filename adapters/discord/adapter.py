@@ -7,6 +7,7 @@ before what was left open is taken up again, and ends before posting does.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from hashlib import sha256
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -42,6 +43,14 @@ FOR_GOOD = (discord.LoginFailure, discord.ConnectionClosed, discord.PrivilegedIn
 def connections() -> aiohttp.BaseConnector:
     """As many at once as begin quickly: with each more the loop is longer at it before it looks at anything else."""
     return aiohttp.TCPConnector(limit=50)
+
+
+def _alone(token: str, shard_ids: Sequence[int] | None, shard_count: int | None) -> dict[str, bool]:
+    """All of it, or each shard; whoever has all keeps out those who have a part."""
+    bot = f"discord {sha256(token.encode()).hexdigest()[:16]}"
+    if shard_ids is None:
+        return {bot: False}
+    return {bot: True, **{f"{bot} shard {shard} of {shard_count}": False for shard in shard_ids}}
 
 
 class Poster(Protocol):
@@ -90,6 +99,8 @@ class DiscordAdapter:
         self._message_content = message_content
         self._shard_ids, self._shard_count = shard_ids, shard_count
         self._leads = shard_ids is None or 0 in shard_ids
+        self.alone = _alone(token, shard_ids, shard_count)
+        self._logging_in: asyncio.Task[None] | None = None
         self._connector = connector
         self._settle = settle
         self._callbacks = Callbacks(connector=connector, proxy=proxy, invalid=self.invalid)
@@ -115,6 +126,7 @@ class DiscordAdapter:
             await stack.enter_async_context(self._callbacks)
             await stack.enter_async_context(self._files)
             stack.push_async_callback(self._log_out)
+            stack.push_async_callback(self._leave_logging_in)
             self._shown = await self._status()
             try:
                 async with asyncio.timeout(FIRST_LOGIN):
@@ -123,6 +135,7 @@ class DiscordAdapter:
                 raise CannotStart("Discord does not accept the token in BOT_DISCORD__TOKEN") from error
             except NOT_NOW as problem:
                 log.warning("Discord is not to be reached yet", problem=type(problem).__name__)
+                self._logging_in = asyncio.create_task(self._log_in_later())
             self._stack = stack.pop_all()
         return self
 
@@ -132,6 +145,7 @@ class DiscordAdapter:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Self]:
         """Connected to the gateway, again and again; leaving it waits for what is just being taken up."""
+        await self._leave_logging_in()
         tasks = [asyncio.create_task(self._stay_connected()), asyncio.create_task(self._show_status())]
         try:
             yield self
@@ -141,12 +155,15 @@ class DiscordAdapter:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._trouble = ""
+            if self._client is None:  # posting goes on
+                self._logging_in = asyncio.create_task(self._log_in_later())
             await self._intake.finish()
 
     async def post(self, post: Post) -> str:
         await self._turns.come()
         if self._poster is None:
-            raise CannotPost("not logged in at Discord", retry_after=PAUSES[-1])
+            raise CannotPost("not logged in at Discord")  # another process may be, and takes it up soon
         return await self._poster.post(post)
 
     async def replay(self, raw: Mapping[str, Any]) -> Invocation | None:
@@ -176,6 +193,22 @@ class DiscordAdapter:
         self._intake.reads_all = client.intents.message_content
         self._client, self._poster = client, self._ladder(client)
         return client
+
+    async def _log_in_later(self) -> None:
+        """For a process that only posts; one that listens tries again by that."""
+        for pause in chain(PAUSES, repeat(LONGEST_PAUSE)):
+            await asyncio.sleep(pause)
+            try:
+                await self._log_in()
+                return
+            except (*NOT_NOW, discord.LoginFailure) as problem:
+                log.warning("Discord is not to be reached", problem=type(problem).__name__)
+
+    async def _leave_logging_in(self) -> None:
+        if self._logging_in is not None:
+            self._logging_in.cancel()
+            await asyncio.gather(self._logging_in, return_exceptions=True)
+            self._logging_in = None
 
     def _new_client(self, *, reads_all: bool) -> Client:
         return Client(

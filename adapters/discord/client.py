@@ -96,7 +96,8 @@ class Client(discord.AutoShardedClient):
     async def hang_up(self) -> None:
         """Leave the gateway and go on being able to post."""
         for shard in self.shards.values():
-            await shard.disconnect()
+            with suppress(aiohttp.ClientError, OSError):  # it is broken already
+                await shard.disconnect()
 
 
 def intents(*, reads_all: bool) -> discord.Intents:

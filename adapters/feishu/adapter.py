@@ -64,6 +64,7 @@ class FeishuAdapter:
         line: Callable[[], Line] | None,
         webhook: Hook | None,
         own_id: "OwnId",
+        app_id: str = "",
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._rest = rest
@@ -79,6 +80,7 @@ class FeishuAdapter:
         self._hears = False
         self._stack = AsyncExitStack()
         self.hook: Hook | None = self._called if webhook else None
+        self.alone = {} if webhook else {f"feishu {app_id}": False}  # of several lines any one is sent an event
 
     async def __aenter__(self) -> Self:
         """Raises `CannotStart` where the app and its secret are not known; what is not to be reached is tried again."""
@@ -95,6 +97,8 @@ class FeishuAdapter:
                 self._note(error)
             except (Unreachable, TimeoutError) as problem:
                 self._note_unreached(problem)
+            self._introducing = asyncio.create_task(self._introduce_in_the_end())
+            stack.push_async_callback(_ended, self._introducing)
             self._stack = stack.pop_all()
         return self
 
@@ -114,6 +118,7 @@ class FeishuAdapter:
                 await self._line.close()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            self._line = None  # whatever was wrong with it
             await self._intake.finish()
 
     async def post(self, post: Post) -> str:
@@ -134,10 +139,10 @@ class FeishuAdapter:
         self._own_id.value = (await self._rest.bot()).open_id
         self._trouble = ""
 
-    async def _listen(self) -> None:
+    async def _introduce_in_the_end(self) -> None:
         for pause in self._for_ever():
             if self._own_id.value:
-                break
+                return
             await asyncio.sleep(pause)
             try:
                 await self._introduce()
@@ -145,6 +150,9 @@ class FeishuAdapter:
                 self._note(error)
             except Unreachable as problem:
                 self._note_unreached(problem)
+
+    async def _listen(self) -> None:
+        await asyncio.shield(self._introducing)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._put_commands())
             if self._new_line is not None:
@@ -202,6 +210,11 @@ class OwnId:
 
     def __call__(self) -> str:
         return self.value
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _told(problem: Refused | Unreachable) -> Json:

@@ -59,6 +59,7 @@ class WebAdapter:
         hosts: Collection[str] = (),
         strangers: bool = False,
         placeholders: bool = False,
+        tell_others: Callable[[], object] = lambda: None,
     ) -> None:
         self.database = database
         self.door = door
@@ -73,12 +74,16 @@ class WebAdapter:
         self.language = language
         self.strangers = strangers
         self.placeholders = placeholders
-        self.changes = Changes()
+        self.changes = Changes(tell_others)
         self._guard = Guard(token=token, host=host, port=port, hosts=hosts)
+
+    def guard(self, application: web.Application) -> None:
+        """Let in to the whole application only who may see the page."""
+        self._guard.mount(application)
 
     def routes(self, application: web.Application) -> None:
         """Mount the page and everything it asks for, and guard the whole application."""
-        self._guard.mount(application)
+        self.guard(application)
         Site(self).mount(application)
 
     async def post(self, post: Post) -> str:

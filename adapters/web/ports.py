@@ -32,6 +32,10 @@ class Connection(Protocol):
 
 
 class Database(Protocol):
+    """passing: what is raised where nobody answers for a moment."""
+
+    passing: tuple[type[Exception], ...]
+
     async def transaction(
         self, function: Callable[Concatenate[Any, P], T], *arguments: P.args, **named: P.kwargs
     ) -> T: ...

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from adapters.web import messages, words
@@ -20,12 +22,14 @@ from adapters.web.uploads import take
 from adapters.web.view import Viewer, draw, draw_message, events_for_viewing, tightest, zone_or_utc
 from adapters.web.words import FAULTS
 from bot.chat import AccountLine, Actor
-from bot.errors import BotError, NotThere
+from bot.errors import BotError, NotThere, Unavailable
 from bot.i18n import LANGUAGES, Text, language_of
 from bot.media.sniff import HEAD, sniff
 
 if TYPE_CHECKING:
     from adapters.web.adapter import WebAdapter
+
+log = structlog.get_logger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 THEMES = ("light", "dark")
@@ -39,6 +43,7 @@ class Site:
         self._chat = chat
 
     def mount(self, application: web.Application) -> None:
+        application.middlewares.append(self._away)
         application.add_routes(
             [
                 web.get("/", self.page),
@@ -62,6 +67,14 @@ class Site:
 
     async def _close(self, application: web.Application) -> None:
         self._chat.changes.close()
+
+    @web.middleware
+    async def _away(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except self._chat.database.passing as error:
+            log.warning("the database does not answer", problem=type(error).__name__)
+            raise web.HTTPServiceUnavailable from None
 
     async def page(self, request: web.Request) -> web.Response:
         if not request.query.get("as"):
@@ -173,6 +186,8 @@ class Site:
             head = await anext(chunks, b"")
         except NotThere:
             raise web.HTTPNotFound from None
+        except Unavailable:
+            raise web.HTTPServiceUnavailable from None
         media_type = sniff(head[:HEAD])
         if not media_type:  # only pictures leave here, whatever lies in the store
             raise web.HTTPNotFound
@@ -219,7 +234,11 @@ class Site:
 
     async def meter(self, request: web.Request) -> web.Response:
         viewer = self._viewer(request)
-        accounts = await self._accounts(viewer)
+        try:
+            accounts = await self._accounts(viewer)
+        except Exception as error:  # noqa: BLE001 - a door: the database is away for a moment; what stands there stays
+            log.warning("the meter could not be read", problem=type(error).__name__)
+            return web.Response(status=204, headers=FRESH)
         return _html(draw("meter.html", viewer, accounts=accounts, tightest=tightest(accounts)))
 
     async def switches(self, request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Looks for what is wrong, and says how to cure it. Changes nothing, and works beside a running bot."""
+"""Looks for what is wrong, and says how to cure it. Changes nothing that stays, and works beside a running bot."""
 
 import asyncio
 import json
@@ -11,14 +11,17 @@ from pathlib import Path
 
 from bot.errors import CannotStart
 from bot.generation.service import LEAST_DISK
+from bot.media.bucket import Bucket, StoreUnavailable
 from bot.ops import platform_checks, provider_checks
 from bot.ops.finding import Finding
-from bot.ops.folder import database_place, reading, told
-from bot.ops.ownership import find_owner, is_owned
+from bot.ops.folder import database_place, moves, reading, told
+from bot.ops.ownership import find_owner, is_owned, owned_below
 from bot.quota.audit import verify
+from bot.roles import Role
 from bot.settings import Settings
 from bot.spaces import named_rooms
 from bot.storage import schema
+from bot.storage.connection import Connection
 from bot.storage.database import SAFE_SQLITE
 
 Tell = Callable[[str], object]
@@ -35,6 +38,7 @@ async def examine(
     probe: ask the providers and the chat platforms, too. table: builds the commands that people ought to have there.
     """
     findings = await asyncio.to_thread(lambda: list(_findings(settings)))
+    findings += await _pictures(settings)
     if probe:
         findings += await provider_checks.probed(settings)
         findings += await platform_checks.probed(settings, table, await asyncio.to_thread(_rooms, settings))
@@ -51,10 +55,18 @@ async def verify_ledger(settings: Settings, tell: Tell) -> int:
     place = database_place(settings)
     if not _is_there(place):
         raise CannotStart(f"there is no database at {place}")
-    if schema.current(place) != schema.head():
-        raise CannotStart(f"{told(place)} is not at version {schema.head()}; run `seedream-bot migrate` first")
+    version, newest = schema.current(place), schema.head()
+    if version > newest:
+        raise CannotStart(
+            f"{told(place)} is at version {version}, but this program knows only {newest}: use a newer one"
+        )
+    if version < newest:
+        raise CannotStart(f"{told(place)} is not at version {newest}; run `seedream-bot migrate` first")
     with reading(place) as connection:
+        elsewhere = moves(connection)
         books = await asyncio.to_thread(verify, connection)
+    if books.problems and elsewhere:
+        raise CannotStart(elsewhere)
     for problem in books.problems:
         tell(problem)
     if books.problems:
@@ -68,7 +80,9 @@ async def verify_ledger(settings: Settings, tell: Tell) -> int:
 
 
 def is_alive(folder: Path) -> bool:
-    """The process that owns the folder answers."""
+    """The process that owns the folder answers; where several have roles below it, all of them do."""
+    if not is_owned(folder) and (own := owned_below(folder)):
+        return all(is_alive(each) for each in own)
     owner = find_owner(folder)
     if owner is None:
         return False
@@ -86,7 +100,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _folder(settings.data_dir)
     yield _disk(settings.data_dir)
     yield from _database(settings)
-    yield _process(settings.data_dir)
+    own = owned_below(settings.data_dir)
+    yield from map(_process, own if own and not is_owned(settings.data_dir) else [settings.data_dir])
     yield from provider_checks.offered(settings)
     for name, missing in settings.half_set.items():
         yield Finding(
@@ -171,7 +186,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
     if version != newest:
         return
     with reading(place) as connection:
+        if elsewhere := moves(connection):
+            wrong, _, cure = elsewhere.partition(": ")
+            yield Finding(name="move", told=wrong, well=False, cure=cure)
+            return
         books, resting = verify(connection), list(provider_checks.resting(connection, settings))
+        together = list(_together(connection)) if isinstance(place, str) else []
     yield Finding(
         name="ledger",
         told="the books agree" if not books.problems else books.problems[0],
@@ -186,6 +206,59 @@ def _database(settings: Settings) -> Iterator[Finding]:
         cure="they are decided by themselves (BOT_UNKNOWN__AFTER, BOT_UNKNOWN__THEN)",
     )
     yield from resting
+    yield from together
+
+
+def _together(connection: Connection) -> Iterator[Finding]:
+    """Of a database that several processes share."""
+    from bot.storage.members import UNSEEN, present
+
+    processes = present(connection)
+    for each in processes:
+        yield Finding(
+            name="in use by",
+            told=f"{each.role} {each.version} on {each.host}, process {each.pid}, seen {each.unseen:.0f} s ago",
+            well=each.unseen < UNSEEN,
+            warning=True,
+            cure="it is paused, cut off or gone: others take over what it was doing; end it if it still runs",
+        )
+    works = {str(role) for role in Role if role.works}
+    if processes and not any(each.role in works for each in processes):
+        yield Finding(
+            name="workers",
+            told="none is there, so what is accepted waits",
+            well=False,
+            cure="start one (seedream-bot run --role worker)",
+        )
+    if len(versions := sorted({each.version for each in processes})) > 1:
+        yield Finding(
+            name="versions",
+            told=f"{', '.join(versions)} run side by side",
+            well=False,
+            warning=True,
+            cure="restart the older ones with the newest, unless you are just doing that",
+        )
+    setting = connection.row("SHOW synchronous_commit")
+    if setting and setting["synchronous_commit"] == "off":
+        yield Finding(
+            name="durability",
+            told="synchronous_commit is off",
+            well=False,
+            warning=True,
+            cure="what was accepted last is lost when the server's machine fails: set it to on for this database",
+        )
+
+
+async def _pictures(settings: Settings) -> list[Finding]:
+    """Whether a bucket keeps what it is given; of a folder its disk tells."""
+    if not settings.blobs_url.startswith("s3://"):
+        return []
+    bucket = Bucket(settings.blobs_url, **settings.s3.access)
+    try:
+        await bucket.probe()
+    except StoreUnavailable as error:
+        return [Finding(name="pictures", told=error.wrong, well=False, cure=error.cure)]
+    return [Finding(name="pictures", told=f"{bucket} keeps, gives back and removes them")]
 
 
 def _process(folder: Path) -> Finding:
@@ -195,7 +268,7 @@ def _process(folder: Path) -> Finding:
     if owner is None or not is_alive(folder):
         return Finding(
             name="process",
-            told="one holds the folder but does not answer",
+            told=f"one holds {folder} but does not answer",
             well=False,
             cure="it may be starting or stopping; if it stays so, look into its log",
         )

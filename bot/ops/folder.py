@@ -1,8 +1,9 @@
 """The data folder and the database before anything runs: where they lie, whether they are the right ones, and ours."""
 
+import json
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from bot.storage.database import SQLITE, Database, SQLiteConnection, read_only
 from bot.storage.schema import Place
 
 if TYPE_CHECKING:
-    from bot.storage.sole import SoleUse
+    pass
+
+MOVING, MOVED = "moving", "moved"  # in the table meta: where `bot.ops.move` goes to, and where it has come from
 
 
 def database_path(settings: Settings) -> Path:
@@ -39,16 +42,6 @@ def told(place: Place) -> str:
     return where(place)
 
 
-def sole_use(settings: Settings) -> "AbstractAsyncContextManager[SoleUse | None]":
-    """Nobody else uses the database within this block; for a file, the folder's own lock says so."""
-    place = database_place(settings)
-    if isinstance(place, Path):
-        return nullcontext()
-    from bot.storage.sole import SoleUse
-
-    return SoleUse(place)
-
-
 @contextmanager
 def reading(place: Place) -> Iterator[Connection]:
     """One consistent moment of a database that is there, also beside a running bot."""
@@ -66,14 +59,35 @@ def reading(place: Place) -> Iterator[Connection]:
 
 
 async def check_purpose(database: Database, *, for_demo: bool, demo_data: bool) -> None:
-    """Raises `CannotStart` where a demonstration would get at what is in real use, or the other way round."""
+    """Raises `CannotStart` where a demonstration would get at what is in real use, or the other way round; and where
+    what is kept is not here yet, or not any more."""
+    await _check_moves(database)
+    what = "database" if database.shared else "data folder"
     marked = await database.read(demo.is_demo)
     if marked and not for_demo and not demo_data:
         raise CannotStart(
-            "this data folder was made by a demonstration; take another one, or say --demo-data if you mean it"
+            f"this {what} was made by a demonstration; take another one, or say --demo-data if you mean it"
         )
     if for_demo and not marked and await database.read(demo.is_used):
-        raise CannotStart("this data folder is in real use; a demonstration needs one of its own (--data-dir)")
+        raise CannotStart(
+            f"this {what} is in real use; a demonstration needs one of its own"
+            f" ({'BOT_DATABASE_URL' if database.shared else '--data-dir'})"
+        )
+
+
+async def _check_moves(database: Database) -> None:
+    if elsewhere := await database.read(moves):
+        raise CannotStart(elsewhere)
+
+
+def moves(connection: Connection) -> str:
+    """Why no bot may start on this database, as its books are on their way or gone; "" where they are here."""
+    rows = connection.rows("SELECT name, value FROM meta WHERE name=:to OR name=:gone", to=MOVING, gone=MOVED)
+    for row in rows:
+        if row["name"] == MOVING:
+            return "a move into this database has begun and not ended: call `seedream-bot move` once more"
+        return f"this database was moved to {json.loads(row['value'])['to']}: set BOT_DATABASE_URL to its address"
+    return ""
 
 
 def make_empty(folder: Path) -> None:

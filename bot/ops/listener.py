@@ -18,7 +18,7 @@ from aiohttp import BodyPartReader, web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.chat import Hook
-from bot.errors import CannotStart
+from bot.errors import CannotStart, NotThere, Unavailable
 from bot.media.spool import spool
 from bot.opening import HOOKS, Receive
 
@@ -109,7 +109,11 @@ class Listener:
         return web.json_response({"ready": not problems, "problems": problems}, status=503 if problems else 200)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=await self._scrape(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        try:
+            told = await self._scrape()
+        except ConnectionError as error:
+            raise web.HTTPServiceUnavailable(text=str(error)) from None
+        return web.Response(body=told, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _hook(self, name: str, request: web.Request) -> web.Response:
         known = await self._receive[name](request.headers, await self._body(request))
@@ -120,6 +124,8 @@ class Listener:
         return web.json_response(answer, status=status)
 
     async def _body(self, request: web.Request) -> bytes:
+        if request.content.is_eof():  # it came with the head, as nearly all do
+            return await request.read()
         try:
             async with asyncio.timeout(self._call_in):
                 return await request.read()
@@ -138,9 +144,17 @@ class Listener:
     async def _blob(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
         response = web.StreamResponse()
-        await response.prepare(request)
-        async for chunk in self._read(request.match_info["key"]):
-            await response.write(chunk)
+        try:
+            async for chunk in self._read(request.match_info["key"]):
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(chunk)
+        except NotThere:
+            raise web.HTTPNotFound from None
+        except Unavailable as error:
+            if response.prepared:
+                raise
+            raise web.HTTPServiceUnavailable(text=str(error)) from None
         return response
 
     def _check(self, request: web.Request) -> None:

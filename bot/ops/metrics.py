@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,6 +14,8 @@ from bot.generation import health
 from bot.generation.states import IN_FLIGHT, WAITING, State, listed
 from bot.storage.connection import Connection
 from bot.storage.database import Database
+
+log = structlog.get_logger(__name__)
 
 OPEN = (*WAITING, *IN_FLIGHT)
 
@@ -36,8 +39,12 @@ class Metrics:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def scrape(self) -> bytes:
-        """In Prometheus' text format."""
-        seen = await self.database.read(_look, micros(self.now()))
+        """In Prometheus' text format. Raises `ConnectionError` while the database does not answer."""
+        try:
+            seen = await self.database.read(_look, micros(self.now()))
+        except self.database.passing as error:
+            log.warning("the database does not answer", problem=type(error).__name__)
+            raise ConnectionError("the database does not answer") from error
         registry = CollectorRegistry()
         registry.register(_Scrape(list(self._families(seen))))
         return generate_latest(registry)

@@ -4,19 +4,27 @@ import json
 import os
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO, Self
 
 from bot.errors import CannotStart
+from bot.roles import Role
 
 LOCK, CARD = "bot.lock", "owner.json"
 LOOKS = 20
+LONGEST = 200  # of what is signed with
 
 
 class Owned(CannotStart):
     """Another process owns the folder."""
+
+    def __init__(self, folder: Path, owner: "Owner | None") -> None:
+        super().__init__(f"{folder} is in use by {f'process {owner.pid}' if owner else 'another process'}")
+        self.folder = folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,27 +37,34 @@ class Owner:
 
 
 class Ownership:
-    """Hold a folder for as long as the block lasts. Raises `Owned` where somebody else does."""
+    """Hold a folder for as long as the block lasts. Raises `Owned` where somebody else does.
+
+    before: what the process that had it before gave to `sign`; that one has ended.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.token = secrets.token_urlsafe(24)
+        self.before = ""
 
     def __enter__(self) -> Self:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's words and private pictures lie in it
-        self._file: IO[str] = (self._folder / LOCK).open("a+")
+        self._file: IO[str] = (self._folder / LOCK).open("a+", encoding="utf-8", errors="replace")
         try:
             self._take()
         except OSError:
             self._file.close()
-            owner = find_owner(self._folder)
-            raise Owned(
-                f"{self._folder} is in use by process {owner.pid}"
-                if owner
-                else f"{self._folder} is in use by another process"
-            ) from None
+            raise Owned(self._folder, find_owner(self._folder)) from None
         (self._folder / CARD).unlink(missing_ok=True)
+        self._file.seek(0)
+        self.before = self._file.read(LONGEST).strip()
         return self
+
+    def sign(self, process: str) -> None:
+        """Write into the lock who has it, for whoever has it next."""
+        with suppress(OSError):  # on a full disk the next one does without
+            os.ftruncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), f"{process}\n".encode())
 
     def _take(self) -> None:
         """An owner keeps it; somebody who only looks has it for a moment."""
@@ -73,6 +88,29 @@ class Ownership:
     def __exit__(self, *_: object) -> None:
         (self._folder / CARD).unlink(missing_ok=True)
         self._file.close()
+
+
+@contextmanager
+def own_folder(folder: Path, role: Role) -> Iterator[tuple[Path, Ownership]]:
+    """A folder of this process's own: `folder` itself, where one process does everything, else the first below it that
+    no process of the same role has. Raises `Owned`.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the pictures of all roles may lie beside their own folders
+    for number in count(1):
+        own = folder if role is Role.ALL else folder / f"{role}-{number}"
+        try:
+            with Ownership(own) as ownership:
+                yield own, ownership
+            return
+        except Owned as error:
+            if role is Role.ALL or error.folder != own:
+                raise
+
+
+def owned_below(folder: Path) -> list[Path]:
+    """The folders of the living processes that have roles here."""
+    roles = [each.value for each in Role if each is not Role.ALL]
+    return [own for role in roles for own in sorted(folder.glob(f"{role}-*")) if is_owned(own)]
 
 
 def is_owned(folder: Path) -> bool:

@@ -1,7 +1,9 @@
 """A piece of work that comes round again and again beside the bot, and that no failure ends."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import structlog
@@ -9,10 +11,15 @@ import structlog
 log = structlog.get_logger(__name__)
 
 
+@dataclass(kw_only=True)
 class Rounds:
-    """Use as an asynchronous context manager. every: seconds between two rounds."""
+    """Use as an asynchronous context manager. every: seconds between two rounds.
+
+    leads: whether this process is the one of several that does it.
+    """
 
     every: ClassVar[float]
+    leads: Callable[[], bool] = lambda: True
 
     async def round(self) -> None:
         raise NotImplementedError
@@ -29,7 +36,8 @@ class Rounds:
     async def _rounds(self) -> None:
         while True:
             try:
-                await self.round()
+                if self.leads():
+                    await self.round()
             except Exception:  # a door: the next round tries again
                 log.exception("a round failed", of=type(self).__name__)
             await asyncio.sleep(self.every)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import threading
 import webbrowser
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from bot.settings import Settings
 from bot.storage.database import read_only
 
 log = structlog.get_logger(__name__)
+
+TO_STOP = 30.0  # seconds, after what runs was waited for
 
 
 async def demo(settings: Settings, *, open_browser: bool, reset: bool) -> int:
@@ -49,12 +52,15 @@ async def run(settings: Settings, *, demo_data: bool) -> int:
             log.error("provider is left out", provider=name, missing=settings.lacks(name))
         for name, missing in settings.half_set.items():
             log.error("a platform is left out", platform=name, missing=missing)
-        log.info("ready", address=app.listener.url if app.listener else "", providers=app.settings.provider_order)
+        address = app.listener.url if app.listener else ""
+        log.info("ready", role=str(settings.role), address=address, providers=app.settings.provider_order)
         keep_for_good()
-        if app.listener and sys.stderr.isatty():
+        if settings.role.serves and sys.stderr.isatty():
             _tell(f"\n  The page is at {_address(app)}\n")
         await stop.wait()
         log.info("stopping", running=app.workers.running)
+        limit = _end_within(settings.queue.drain.total_seconds() + TO_STOP)
+    limit.cancel()
     log.info("stopped")
     return 0
 
@@ -86,6 +92,20 @@ def _stop_signal() -> asyncio.Event:
         with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, lambda: os._exit(130) if stop.is_set() else stop.set())
     return stop
+
+
+def _end_within(seconds: float) -> threading.Timer:
+    """A database that neither answers nor breaks off would keep a stop waiting for ever. An end in the middle of
+    anything is what the next start, and the other processes, make good."""
+
+    def end() -> None:
+        log.error("the stop took too long; the process ends as it is", seconds=seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _has_screen() -> bool:

@@ -3,16 +3,22 @@
 import asyncio
 import json
 from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from bot.app import running
-from bot.errors import CannotStart
-from bot.ops.ownership import Owned, Owner, find_owner, is_owned
+from bot.errors import CannotStart, NotThere
+from bot.i18n import text
+from bot.ops.folder import database_place, reading
+from bot.ops.ownership import Owned, Owner, find_owner, is_owned, owned_below
 from bot.ops.sending import Asked, exit_code
+from bot.roles import Role
 from bot.settings import Settings
+from bot.storage import schema
 
 # What `--json` prints where nothing could be asked at all.
 NOTHING: dict[str, Any] = {
@@ -81,10 +87,12 @@ async def _ask(settings: Settings, line: Line) -> dict[str, Any]:
     """Through the running process, or in one of our own where none runs."""
     folder = line.save or settings.data_dir / "sent"
     for _ in range(2):
-        if is_owned(settings.data_dir):
-            return await _through_owner(settings, line, folder)
+        if owner := _owned(settings.data_dir):
+            return await _through_owner(owner, line, folder)
         try:
-            async with running(settings, demo_data=True, listen=False) as app:
+            role = Role.WEB if settings.is_shared and await asyncio.to_thread(_works_elsewhere, settings) else Role.ALL
+            mine = settings.model_copy(update={"role": role})
+            async with running(mine, demo_data=True, listen=False) as app:
                 outcome = await app.sending.send(line.asked())
                 return await _saved(outcome, folder, app.blobs.read)
         except LookupError:
@@ -94,10 +102,27 @@ async def _ask(settings: Settings, line: Line) -> dict[str, Any]:
     raise CannotStart(f"{settings.data_dir} changes hands too fast")
 
 
-async def _through_owner(settings: Settings, line: Line, folder: Path) -> dict[str, Any]:
-    owner = find_owner(settings.data_dir)
+def _owned(folder: Path) -> Path | None:
+    """The folder of a running process that takes what is said: the whole bot, or one that serves the page."""
+    own = [folder] if is_owned(folder) else [each for each in owned_below(folder) if each.name.startswith(Role.WEB)]
+    return next(iter(own), None)
+
+
+def _works_elsewhere(settings: Settings) -> bool:
+    """Whether there are workers: what is asked here must not keep this process busy with everybody's pictures."""
+    place = database_place(settings)
+    if schema.current(place) != schema.head():
+        return False
+    with reading(place) as connection:
+        lately = connection.now() - settings.queue.lease // timedelta(microseconds=1)
+        row = connection.row("SELECT 1 FROM processes WHERE role IN ('all', 'worker') AND seen_at>:at", at=lately)
+    return row is not None
+
+
+async def _through_owner(owned: Path, line: Line, folder: Path) -> dict[str, Any]:
+    owner = find_owner(owned)
     if owner is None:
-        raise CannotStart(f"another process owns {settings.data_dir} but does not answer yet; try again in a moment")
+        raise CannotStart(f"another process owns {owned} but does not answer yet; try again in a moment")
     try:
         async with aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {owner.token}"},
@@ -107,6 +132,10 @@ async def _through_owner(settings: Settings, line: Line, folder: Path) -> dict[s
             if "stranger" in outcome:
                 return outcome
             return await _saved(outcome, folder, lambda key: _download(session, owner, key))
+    except aiohttp.ClientResponseError as error:
+        raise CannotStart(
+            f"the running bot could not answer ({error.status}); see {owner.url}/readyz, and its log"
+        ) from error
     except aiohttp.ClientError as error:
         raise CannotStart("the running bot went away before it answered; ask again once it is back") from error
 
@@ -126,6 +155,8 @@ async def _post(session: aiohttp.ClientSession, owner: Owner, line: Line) -> dic
 
 async def _download(session: aiohttp.ClientSession, owner: Owner, key: str) -> Any:
     async with session.get(f"{owner.url}/control/blobs/{key}") as response:
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise NotThere(text("This picture is no longer kept."))
         response.raise_for_status()
         async for chunk in response.content.iter_chunked(2**16):
             yield chunk
@@ -137,9 +168,13 @@ async def _saved(outcome: dict[str, Any], folder: Path, read: Any) -> dict[str, 
     paths = []
     for image in outcome["images"]:
         path = folder / (image["name"] + SUFFIXES.get(image["media_type"], ""))
-        with path.open("wb") as file:
-            async for chunk in read(image["blob"]):
-                file.write(chunk)
+        try:
+            with path.open("wb") as file:
+                async for chunk in read(image["blob"]):
+                    file.write(chunk)
+        except NotThere:  # cleaned up, or on another machine
+            path.unlink()
+            continue
         paths.append(str(path))
     return {**outcome, "images": paths}
 

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from bot import events, grammar
 from bot.catalogue.router import Router
 from bot.catalogue.sizes import sides
@@ -20,6 +22,8 @@ from bot.people import find
 from bot.spaces import Spaces
 from bot.storage.connection import Connection
 from bot.storage.database import Database
+
+log = structlog.get_logger(__name__)
 
 # What of a request is an option of the command that made it, under the same name.
 OPTIONS = ("prompt", "model", "size", "format", "optimize", "background", "search", "seed", "guidance")
@@ -80,7 +84,8 @@ class Views:
         try:
             async with asyncio.timeout(5):
                 await self.database.transaction(_write_nothing)
-        except TimeoutError:
+        except Exception as error:  # noqa: BLE001 - a door: whoever watches is told, however the database fails
+            log.warning("the database does not answer", problem=type(error).__name__)
             return ["the database does not answer"]
         return []
 

@@ -12,8 +12,8 @@ from tests.postgres import BOTH
 ON_BOTH = {
     *("test_commands", "test_dispatch", "test_people", "test_spaces"),
     *("test_delivery", "test_failover", "test_held_money", "test_queue", "test_runner"),
-    *("test_sending_again", "test_credits", "test_janitor", "test_originals", "test_views", "test_kept"),
-    *("test_audit", "test_ledger"),
+    *("test_sending_again", "test_insisting", "test_credits", "test_janitor", "test_originals", "test_views"),
+    *("test_audit", "test_kept", "test_ledger"),
 }
 
 

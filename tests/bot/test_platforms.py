@@ -33,6 +33,7 @@ class Platform(FakeAdapter):
     given: dict[str, Any] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)
     hook: Hook | None = None
+    alone: Mapping[str, bool] = field(default_factory=dict)
     told: str = ""
 
     def trouble(self) -> str:
@@ -250,8 +251,8 @@ async def test_rules_and_preferences_are_known_from_the_start(
 
 async def test_what_a_platform_shall_show_waits_until_it_is_on_again(core: Core, database: Database) -> None:
     generation = (await core.run()).id
-    assert await database.read(outbox.due, core.at, ["another"]) == []
-    assert await database.read(outbox.due, core.at, ["fake"]) == [outbox.own_key(generation)]
+    assert await database.read(outbox.due, "another") == []
+    assert await database.read(outbox.due, "fake") == [outbox.own_key(generation)]
 
     core.delivery.adapters = {}
     async with core.delivery:

@@ -89,7 +89,7 @@ async def test_a_post_before_the_login_is_to_be_tried_again(fake: FakeDiscord, d
     with pytest.raises(CannotPost) as refused:
         await adapter.post(post_to(fake))
 
-    assert (refused.value.final, bool(refused.value.retry_after)) == (False, True)
+    assert (refused.value.final, refused.value.unknown, refused.value.retry_after) == (False, False, None)
 
 
 async def test_the_connection_is_taken_up_where_it_was(fake: FakeDiscord, door: FakeDoor, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.ops.ownership import CARD, Owned, Ownership, find_owner, is_owned
+from bot.ops.ownership import CARD, LOCK, Owned, Ownership, find_owner, is_owned, own_folder
+from bot.roles import Role
 from tests.bot.ops.processes import ROOT, environment
 
 HOLDER = """
@@ -49,6 +50,18 @@ def test_looking_takes_nothing_away(tmp_path: Path) -> None:
         pass
 
 
+def test_the_next_one_knows_who_had_it_before(tmp_path: Path) -> None:
+    for before, own in (("", "a long name of the first"), ("a long name of the first", "second"), ("second", "third")):
+        with Ownership(tmp_path) as mine:
+            assert mine.before == before
+            mine.sign(own)
+    (tmp_path / LOCK).write_bytes(b"\xff" * 10_000)
+    with Ownership(tmp_path) as mine:
+        mine.sign("fourth")
+    with Ownership(tmp_path) as mine:
+        assert mine.before == "fourth"
+
+
 def test_a_process_that_was_killed_owns_nothing(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
@@ -86,3 +99,10 @@ def test_every_owner_has_a_token_of_its_own(tmp_path: Path) -> None:
 
     assert len(tokens) == 3
     assert all(len(token) >= 32 for token in tokens)
+
+
+def test_a_new_folder_is_closed_to_others_whatever_the_role(tmp_path: Path) -> None:
+    for role in Role:
+        folder = tmp_path / "new" / role
+        with own_folder(folder, role) as (own, _):
+            assert {stat.S_IMODE(each.stat().st_mode) for each in (folder, own)} == {0o700}
