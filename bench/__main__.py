@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import acks, books, feishu_events, feishu_start, memory, paid, peers, posting, start
+from bench import acks, books, feishu_events, feishu_start, memory, paid, peers, posting, power, scale, start
 from bench.options import Options
 from bench.report import Report, machine
 
@@ -14,10 +14,12 @@ BENCHMARKS: dict[str, Callable[[Options], Report]] = {
     "B3": posting.run,
     "B4": memory.run,
     "B5": books.run,
+    "B6": power.run,
     "B7": acks.run,
     "B8": start.run,
     "B9": feishu_events.run,
     "B10": feishu_start.run,
+    "SCALE": scale.run,
 }
 
 

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from bench import acks, books, feishu_events, feishu_start, memory, paid, peers, posting, start
+from bench import acks, books, feishu_events, feishu_start, memory, paid, peers, posting, power, scale, start
 from bench.__main__ import BENCHMARKS, main
 from bench.fresh import RunFailed, alternating, environment, fresh, median, served
 from bench.options import Options
 from bench.report import Report, Target, shown, table
 from bench.runs.meter import percentiles
 from bench.runs.replay import recorded
+from bench.runs.scale_server import NAMES
+from tests.postgres import needs_postgres
 
 pytestmark = pytest.mark.slow  # real processes, one after the other
 
@@ -255,6 +257,30 @@ def test_a_run_that_lost_something_has_measured_nothing(monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+def test_nothing_is_lost_by_a_crash_and_much_with_normal() -> None:
+    report = power.run(QUICK)
+
+    assert {(row["case"], row["side"]) for row in report.rows} == {
+        (power.FAILS, power.OURS),
+        (power.FAILS, power.PEER),
+        (power.KILLED, power.OURS),
+    }
+    assert len(report.targets) == 5
+    assert all(target.met for target in report.targets)
+
+
+def test_a_crash_that_lost_or_broke_something_misses_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "find_spec", lambda _: None)
+    figures = {"crashes": 3, "losing": 1, "most_lost": 2, "broken": ["all"], "acknowledged": 9, "seconds": 1, "cpu": 1}
+    monkeypatch.setattr(power, "fresh", lambda *_, **__: figures)
+
+    report = power.run(QUICK)
+
+    assert [target.met for target in report.targets] == [False, False]
+    assert "apsw is not installed" in report.notes[0]
+
+
+@pytest.mark.slow
 def test_everybody_who_asks_at_once_is_answered_in_time_on_both_sides() -> None:
     report = acks.run(QUICK)
 
@@ -304,6 +330,36 @@ def test_feishu_connects_beside_a_loop_that_ticks() -> None:
 
     assert sides(report) == {feishu_start.OURS, feishu_start.SDK}
     assert all(row["connected after s"] > 0 for row in report.rows)
+
+
+@needs_postgres
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.long
+def test_several_processes_over_one_database_bring_everything_to_its_end() -> None:
+    report = scale.run(QUICK)
+
+    assert sides(report) == {
+        f"{scale.OURS}, 1 working",
+        f"{scale.PEER}, 1 working",
+        f"{scale.OURS}, {scale.KEPT[0]:,} kept",
+    }
+    assert all(row["accepted/s"] > 0 and row["finished/s"] > 0 and row["CPU ms"] > 0 for row in report.rows)
+
+
+def test_without_a_server_that_is_left_out_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+    report = scale.run(QUICK)
+
+    assert not report.rows
+    assert str(report).count(NAMES[1]) == 1
+
+
+def test_processes_that_lost_something_have_measured_nothing() -> None:
+    with pytest.raises(RuntimeError, match="9 of 10"):
+        scale._check([{"asked": 10, "settled": 10}, {"asked": 10, "settled": 9}])
 
 
 def test_a_demonstration_that_ends_is_not_waited_for(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ class Recording:
         self._statements.append(("execute", sql, values))
         return self._connection.execute(sql, **values)
 
-    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> list[int]:
         self._statements.append(("execute_many", sql, [dict(row) for row in rows]))
-        self._connection.execute_many(sql, rows)
+        return self._connection.execute_many(sql, rows)
 
     def rows(self, sql: str, /, **values: Any) -> list[Row]:
         self._statements.append(("rows", sql, values))
@@ -45,7 +45,7 @@ class Recording:
         self._statements.append(("rows", sql, values))
         return self._connection.row(sql, **values)
 
-    lock_row = row  # on SQLite it is no more
+    lock_row, free_rows = row, rows  # on SQLite they are no more
 
     def lock(self, name: str, /) -> None:
         pass

@@ -141,6 +141,7 @@ async def drawing(folder: Path, base_url: str, *, patience: float, name: str = P
             clock=Clock(),
             changed=lambda _: changed.set(),
             folder=folder,
+            images_per_minute=60_000,
             jitter=random.Random(1),
         )
 
