@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,13 +14,21 @@ from bot.storage import postgres
 from bot.storage.postgres import Raw
 
 SERVER = os.environ.get("BOT_TEST_POSTGRES_URL", "")
+ENGINE = os.environ.get("BOT_TEST_ENGINE", "sqlite")
+"""What stands behind every test that does not choose: `sqlite`, or `postgres` for the whole story once more."""
+
 NEEDED = (
     pytest.mark.postgres,
     pytest.mark.skipif(not SERVER, reason="BOT_TEST_POSTGRES_URL names no PostgreSQL server to test on"),
 )
 Test = TypeVar("Test", bound=Callable[..., Any])
-BOTH = ("sqlite", pytest.param("postgres", marks=NEEDED))
+
+
+ON_POSTGRES = pytest.param("postgres", marks=NEEDED)
+BOTH = ("sqlite", ON_POSTGRES)
 """The values of the fixture `engine` for what holds whichever database stands behind it."""
+about_sqlite = partial(pytest.mark.skipif, ENGINE == "postgres")
+"""Of a test that is about SQLite's file itself: `reason` says what of it PostgreSQL has not."""
 
 
 def needs_postgres(test: Test) -> Test:
@@ -52,6 +61,16 @@ def new_schema(url: str) -> Iterator[str]:
     finally:
         with postgres.connected(url) as raw:  # a test may have ended the other one
             _run(raw, f"DROP SCHEMA {name} CASCADE")
+
+
+@contextmanager
+def settings_of(engine: str = ENGINE) -> Iterator[dict[str, str]]:
+    """With these a bot has a database of its own, which has no tables yet; where it is to be a file, it needs none."""
+    if engine == "sqlite":
+        yield {}
+        return
+    with new_database() as url:
+        yield {"BOT_DATABASE_URL": url}
 
 
 class Emptied:

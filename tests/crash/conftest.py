@@ -8,6 +8,7 @@ from bot.storage.schema import migrate
 from tests.crash.home import Home
 from tests.crash.promises import broken
 from tests.crash.provider import Provider, provider
+from tests.postgres import settings_of
 
 
 @pytest.fixture(scope="session")
@@ -35,27 +36,25 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def empty(tmp_path: Path, quick: Provider) -> Iterator[Home]:
     """A data folder that is yet to be made. Whatever a test does with it, the promises hold in the end."""
-    home = Home(tmp_path / "data", quick, {})
-    yield home
-    assert broken(home) == []
+    with settings_of() as settings:
+        home = Home(tmp_path / "data", quick, settings)
+        yield home
+        assert broken(home) == []
 
 
 @pytest.fixture
-def home(empty: Home, engine: str, request: pytest.FixtureRequest) -> Home:
+def furnished(tmp_path: Path, quick: Provider, engine: str, request: pytest.FixtureRequest) -> Home:
     """A data folder with a database."""
-    empty.folder.mkdir()
+    folder = tmp_path / "data"
+    folder.mkdir()
     if engine == "sqlite":
-        shutil.copy(request.getfixturevalue("migrated"), empty.folder)
-    else:
-        empty.settings["BOT_DATABASE_URL"] = request.getfixturevalue("database_url")
-    return empty
+        shutil.copy(request.getfixturevalue("migrated"), folder)
+        return Home(folder, quick, {})
+    return Home(folder, quick, {"BOT_DATABASE_URL": request.getfixturevalue("database_url")})
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes minutes runs when it is asked for."""
-    if "slow" in config.getoption("-m"):
-        return
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.skip("takes minutes: -m slow runs it"))
+@pytest.fixture
+def home(furnished: Home) -> Iterator[Home]:
+    """The same; whatever a test does with it, the promises hold in the end."""
+    yield furnished
+    assert broken(furnished) == []

@@ -5,16 +5,19 @@ import json
 import resource
 import secrets
 import signal
+import sqlite3
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from bot.storage.postgres import PostgresConnection, connected
+from bot.storage.schema import Place
 from tests.crash.provider import Provider, clean_environment
 from tests.crash.stored import Stored
 from tests.crash.waiting import PATIENCE, until
@@ -158,6 +161,21 @@ class Home:
     @property
     def stored(self) -> Stored:
         return Stored(self.folder, self.settings.get("BOT_DATABASE_URL", ""))
+
+    @property
+    def place(self) -> Place:
+        """Of its database."""
+        return self.settings.get("BOT_DATABASE_URL") or self.folder / "bot.db"
+
+    def change(self, sql: str, **values: Any) -> None:
+        """Change the database of a bot that does not run."""
+        with ExitStack() as stack:
+            if isinstance(self.place, str):
+                PostgresConnection(stack.enter_context(connected(self.place))).execute(sql, **values)
+                return
+            raw = stack.enter_context(closing(sqlite3.connect(self.place)))
+            stack.enter_context(raw)
+            raw.execute(sql, values)
 
     def environment(self, **settings: str) -> dict[str, str]:
         return {

@@ -11,17 +11,26 @@ from hashlib import sha256
 from bot.generation.states import ENDED, JobState, State
 from bot.request import ImageRequest, Mode
 from tests.crash.home import Home
-from tests.crash.provider import digest
+from tests.crash.provider import Provider, digest
 from tests.crash.stored import Row, Stored
 
 
 def broken(home: Home) -> list[str]:
     stored = home.stored
-    found = [*stored.problems(), *stored.unfinished(), *_messages(home), *(() if home.troubled else _log(home))]
+    found = [*wrong(home), *_messages(home), *(() if home.troubled else _log(home))]
     for generation in stored.rows("SELECT * FROM generations ORDER BY seq"):
-        sentences = (*_jobs(stored, generation), *_books(stored, generation), *_posting(stored, generation))
-        found += [f"{generation['id']} ({generation['state']}): {sentence}" for sentence in sentences]
-    return [*found, *_bill(home), *_balances(stored), *_files(home)]
+        found += [f"{generation['id']} ({generation['state']}): {each}" for each in _posting(stored, generation)]
+    return found
+
+
+def wrong(home: Home) -> list[str]:
+    """The same without what is shown, and where: for people on any platform."""
+    with home.stored.still() as stored:
+        found = [*stored.problems(), *stored.unfinished()]
+        for generation in stored.rows("SELECT * FROM generations ORDER BY seq"):
+            sentences = (*_jobs(stored, generation), *_books(stored, generation))
+            found += [f"{generation['id']} ({generation['state']}): {sentence}" for sentence in sentences]
+        return [*found, *_bill(stored, home.provider), *_balances(stored), *_files(stored)]
 
 
 def _messages(home: Home) -> Iterator[str]:
@@ -118,18 +127,18 @@ def _posting(stored: Stored, generation: Row) -> Iterator[str]:
         yield f"the page shows {len(shown['pictures'])} pictures of {len(kept)}"
 
 
-def _bill(home: Home) -> Iterator[str]:
+def _bill(stored: Stored, provider: Provider) -> Iterator[str]:
     """No words were paid for more often than there were requests with them."""
     asked: Counter[str] = Counter()
     answered: Counter[str] = Counter()
-    for row in home.stored.rows("SELECT id, request FROM generations"):
+    for row in stored.rows("SELECT id, request FROM generations"):
         request = ImageRequest.from_json(json.loads(row["request"]))
         # A series says in words, too, how many pictures it is to have.
         ending = f"\nGenerate a series of {request.count} coherent images." if request.mode is Mode.SERIES else ""
         words = digest(request.prompt + ending)
         asked[words] += request.jobs
-        answered[words] += len({image["job"] for image in home.stored.images(row["id"])})
-    bill = home.provider.bill()
+        answered[words] += len({image["job"] for image in stored.images(row["id"])})
+    bill = provider.bill()
     for words, jobs in asked.items():
         if not answered[words] <= bill[words] <= jobs:
             yield f"{bill[words]} paid requests for {jobs} jobs, {answered[words]} with pictures: {words}"
@@ -146,14 +155,17 @@ def _balances(stored: Stored) -> Iterator[str]:
             yield f"{row['account']} holds {row['held']} {row['unit']}"
 
 
-def _files(home: Home) -> Iterator[str]:
+def _files(stored: Stored) -> Iterator[str]:
     """Every picture that is said to be kept is there, whole; and nothing is left of what was on its way."""
-    for image in home.stored.rows("SELECT DISTINCT blob FROM images WHERE state='made'"):
+    for image in stored.rows("SELECT DISTINCT blob FROM images WHERE state='made'"):
         blob = image["blob"]
-        file = home.folder / "blobs" / blob[:2] / blob[2:4] / blob
+        file = stored.folder / "blobs" / blob[:2] / blob[2:4] / blob
         if not file.exists() or sha256(file.read_bytes()).hexdigest() != blob:
             yield f"the picture {blob} is not what it was"
-    for file in (home.folder / "scratch").glob("*"):
+    for file in (
+        *stored.folder.glob("scratch/*"),
+        *stored.folder.glob("*/scratch/*"),
+    ):  # with a role it has its own folder
         yield f"{file.name} is left in the scratch folder"
 
 

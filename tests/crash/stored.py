@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,21 @@ class Stored:
 
     folder: Path
     url: str = ""
+    _held: Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
+        if self._held is not None:
+            yield self._held
+            return
         with reading(self.url or self.folder / "bot.db") as connection:
             yield connection
+
+    @contextmanager
+    def still(self) -> Iterator["Stored"]:
+        """The same at one moment, for whoever has a lot to look at."""
+        with self.reading() as connection:
+            yield replace(self, _held=connection)
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         with self.reading() as connection:

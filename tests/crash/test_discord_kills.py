@@ -4,16 +4,13 @@ The bot runs against the fake Discord over its proxy setting, and against a prov
 """
 
 import json
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.crash.home import Home
-from tests.crash.provider import Provider
 from tests.crash.waiting import PATIENCE, until
 from tests.fakes import painted
 from tests.simulators.discord.fake import FakeDiscord
@@ -49,13 +46,11 @@ async def fake() -> AsyncIterator[FakeDiscord]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, quick: Provider, migrated: Path, fake: FakeDiscord) -> Home:
+def home(furnished: Home, fake: FakeDiscord) -> Home:
     """A data folder whose bots find the fake Discord."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    shutil.copy(migrated, folder)
     discord = {"BOT_DISCORD__TOKEN": fake.token, "BOT_DISCORD__PROXY": fake.proxy.url}
-    return Home(folder, quick, {**fake.environment(), **discord, "PYTHONWARNINGS": "ignore"})
+    furnished.settings |= {**fake.environment(), **discord, "PYTHONWARNINGS": "ignore"}
+    return furnished
 
 
 async def hears(fake: FakeDiscord) -> None:

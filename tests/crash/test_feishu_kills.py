@@ -5,15 +5,12 @@ The bot runs against the fake Feishu, and against a provider that outlives it.
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.crash.home import Home
-from tests.crash.provider import Provider
 from tests.crash.waiting import PATIENCE
 from tests.fakes import painted
 from tests.simulators.feishu.fake import FakeFeishu
@@ -45,17 +42,15 @@ async def fake() -> AsyncIterator[FakeFeishu]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, quick: Provider, migrated: Path, fake: FakeFeishu) -> Home:
+def home(furnished: Home, fake: FakeFeishu) -> Home:
     """A data folder whose bots find the fake Feishu."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    shutil.copy(migrated, folder)
-    feishu = {
+    furnished.settings |= {
         "BOT_FEISHU__APP_ID": fake.app_id,
         "BOT_FEISHU__APP_SECRET": fake.app_secret,
         "BOT_FEISHU__DOMAIN": fake.url,
+        "PYTHONWARNINGS": "ignore",
     }
-    return Home(folder, quick, {**feishu, "PYTHONWARNINGS": "ignore"})
+    return furnished
 
 
 async def hears(fake: FakeFeishu) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.crash.home import Home
-from tests.postgres import NEEDED
+from tests.postgres import ENGINE, NEEDED
 
 pytestmark = pytest.mark.crash
 
@@ -61,8 +61,9 @@ POINTS = {
 
 # What a transaction does around its commit is the database's part; the rest is the same on both.
 ON_POSTGRES = ("it is accepted but not committed", "it is admitted", "its mark is committed", "it is settled")
-PLACES = [("sqlite", point) for point in POINTS.values()] + [("postgres", POINTS[name]) for name in ON_POSTGRES]
-NAMES = [*POINTS, *(f"on postgres, {name}" for name in ON_POSTGRES)]
+ALSO = ON_POSTGRES if ENGINE == "sqlite" else ()
+PLACES = [(ENGINE, point) for point in POINTS.values()] + [("postgres", POINTS[name]) for name in ALSO]
+NAMES = [*POINTS, *(f"on postgres, {name}" for name in ALSO)]
 
 
 @pytest.mark.parametrize(

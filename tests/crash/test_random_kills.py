@@ -128,7 +128,7 @@ async def test_six_kills_on_postgres_lose_nothing_and_pay_for_nothing_twice(home
     await survive(home, kills=6, seed=10)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_a_hundred_kills_lose_nothing_and_pay_for_nothing_twice(home: Home) -> None:
     await survive(home, kills=100, seed=100)

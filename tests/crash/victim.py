@@ -61,6 +61,7 @@ def watch_transactions(engine: Any, point: Point) -> None:
 
     async def transaction(self: Database, function: Callable[..., Any], *values: Any, **named: Any) -> Any:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        name = name.replace("engine._hand_out", "queue.admit")  # as it is done where the database is shared
 
         def watched(connection: Any, *values: Any, **named: Any) -> Any:
             result = function(connection, *values, **named)
