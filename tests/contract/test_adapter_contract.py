@@ -26,6 +26,7 @@ from tests.contract.discord_stage import DiscordStage
 from tests.contract.feishu_stage import FeishuStage
 from tests.contract.seen import Seen
 from tests.fakes import NOON, FakeAdapter, FakeClock, attached, painted
+from tests.postgres import ENGINE, NEEDED
 
 
 class Stage(Protocol):
@@ -172,11 +173,26 @@ STAGES: dict[str, Callable[[Database, Path], AbstractAsyncContextManager[Stage]]
 
 
 SIMULATED = {"discord", "feishu"}
+KEPT = ("web",)  # those with a database behind them
 
 
-@pytest_asyncio.fixture(
-    params=[pytest.param(name, marks=[pytest.mark.wire] if name in SIMULATED else []) for name in STAGES]
-)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "stage" not in metafunc.fixturenames:
+        return
+    places = [(ENGINE, name, [pytest.mark.wire] if name in SIMULATED else []) for name in STAGES if name not in KEPT]
+    places += [("sqlite", name, []) for name in KEPT] + [("postgres", name, [*NEEDED]) for name in KEPT]
+    metafunc.parametrize(
+        ("engine", "stage"),
+        [pytest.param(engine, name, marks=marks, id=_id(engine, name)) for engine, name, marks in places],
+        indirect=True,
+    )
+
+
+def _id(engine: str, stage: str) -> str:
+    return f"{stage}-{engine}" if stage in KEPT else stage
+
+
+@pytest_asyncio.fixture
 async def stage(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
     async with STAGES[request.param](database, tmp_path) as stage:
         yield stage

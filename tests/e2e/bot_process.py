@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -83,6 +84,16 @@ class BotProcess:
                 stderr=log,
             )
         await self.until(lambda: self.hears() or self._ended(), "the bot hears")
+
+    @asynccontextmanager
+    async def hearing(self) -> AsyncIterator[None]:
+        """Started before, and gone afterwards however the block ends."""
+        try:
+            await self.start()
+            yield
+        finally:
+            if self.process is not None:
+                await self.kill()
 
     async def kill(self) -> None:
         assert await self._end(signal.SIGKILL) == -signal.SIGKILL

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.postgres import ENGINE, settings_of
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # s, for a start and for a stop
 TOLD = re.compile(r"The page is at (http://127\.0\.0\.1:(\d+))")
@@ -70,15 +72,16 @@ class Demo:
 
 
 @asynccontextmanager
-async def demonstration(folder: Path, **settings: str) -> AsyncIterator[Demo]:
+async def demonstration(folder: Path, *, engine: str = ENGINE, **settings: str) -> AsyncIterator[Demo]:
     """A running one; whatever runs in its folder at the end is ended."""
-    demo = Demo(folder / "demo", settings)
-    await demo.start()
-    try:
-        yield demo
-    finally:
-        if demo.process is not None:
-            await demo.kill()
+    with settings_of(engine) as database:
+        demo = Demo(folder / "demo", {**database, **settings})
+        await demo.start()
+        try:
+            yield demo
+        finally:
+            if demo.process is not None:
+                await demo.kill()
 
 
 def _environment() -> dict[str, str]:

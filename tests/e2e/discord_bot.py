@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.bot_process import PATIENCE, BotProcess, is_telling
+from tests.postgres import ENGINE, settings_of
 from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.model import Channel, Message, walk
 from tests.simulators.discord.openapi import at_hand
@@ -51,18 +52,15 @@ class Bot(BotProcess):
 
 
 @asynccontextmanager
-async def on_discord(folder: Path, **settings: str) -> AsyncIterator[Bot]:
+async def on_discord(folder: Path, *, engine: str = ENGINE, **settings: str) -> AsyncIterator[Bot]:
     """A bot that hears. One that ends well leaves no breach of Discord's rules, and no slips in its log."""
-    async with FakeDiscord(openapi=at_hand()) as fake:
-        bot = Bot(folder / "data", settings, fake)
-        try:
-            await bot.start()
-            yield bot
-        finally:
-            if bot.process is not None:
-                await bot.kill()
-        bot.check(fake.complaints)
-        assert fake.proxy.refused == []
+    with settings_of(engine) as database:
+        async with FakeDiscord(openapi=at_hand()) as fake:
+            bot = Bot(folder / "data", {**database, **settings}, fake)
+            async with bot.hearing():
+                yield bot
+            bot.check(fake.complaints)
+            assert fake.proxy.refused == []
 
 
 async def drawn(bot: Bot, person: Person, prompt: str, *, pictures: int = 1, **options: Any) -> Message:

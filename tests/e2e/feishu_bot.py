@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.bot_process import PATIENCE, BotProcess, is_telling
+from tests.postgres import ENGINE, settings_of
 from tests.simulators.feishu.fake import FakeFeishu
 from tests.simulators.feishu.model import Call, Chat, Message, Push
 from tests.simulators.feishu.people import Person
@@ -23,7 +24,7 @@ from tests.simulators.feishu.wire import Json
 __all__ = ["PATIENCE", "Bot", "by_bot", "drawn", "feishu", "on_feishu", "settled", "shared"]
 
 COMMAND = re.compile(r"(@\S+\s+)*([/／]\S+\s*)?")
-BUSY = ("Drawing", "In line")
+BUSY = ("Drawing", "In line", "正在画", "排队中")
 
 
 @dataclass
@@ -58,8 +59,15 @@ class Bot(BotProcess):
         return secrets(self.fake)
 
     async def says(self, found: Message | Chat | Person, words: str, *, pictures: int = 0) -> Message:
-        """The message of the bot that says this and shows so many pictures; in a chat, the newest one."""
-        return await self.shown(lambda: by_bot(self.fake, found), words, pictures=pictures)
+        """The message of the bot that says this and shows so many pictures; in a chat, the newest one.
+
+        One with pictures has come to its end: they may stand there a moment before.
+        """
+
+        def look() -> list[Message]:
+            return [one for one in by_bot(self.fake, found) if not (pictures and one.text.startswith(BUSY))]
+
+        return await self.shown(look, words, pictures=pictures)
 
     async def toast(self, person: Person, message: Message, label: str, **fields: str) -> str:
         """What a press is answered with at once."""
@@ -69,17 +77,16 @@ class Bot(BotProcess):
 
 
 @asynccontextmanager
-async def on_feishu(folder: Path, *, fake: FakeFeishu | None = None, **settings: str) -> AsyncIterator[Bot]:
+async def on_feishu(
+    folder: Path, *, fake: FakeFeishu | None = None, engine: str = ENGINE, **settings: str
+) -> AsyncIterator[Bot]:
     """A bot that hears. One that ends well leaves no breach of Feishu's rules, and no slips in its log."""
-    async with fake or FakeFeishu(typed=True) as fake:
-        bot = Bot(folder / "data", settings, fake)
-        try:
-            await bot.start()
-            yield bot
-        finally:
-            if bot.process is not None:
-                await bot.kill()
-        bot.check(fake.complaints)
+    with settings_of(engine) as database:
+        async with fake or FakeFeishu(typed=True) as fake:
+            bot = Bot(folder / "data", {**database, **settings}, fake)
+            async with bot.hearing():
+                yield bot
+            bot.check(fake.complaints)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

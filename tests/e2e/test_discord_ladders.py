@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.discord_bot import PATIENCE, on_discord
+from tests.postgres import BOTH
 from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.faults import Fault
 from tests.simulators.discord.interactions import Ack
@@ -119,8 +120,11 @@ async def test_whatever_becomes_of_a_request_there_is_one_message(tmp_path: Path
         assert reply.replies_to is said
 
 
-async def test_a_bot_that_is_killed_while_it_draws_says_in_the_same_message_what_became_of_it(tmp_path: Path) -> None:
-    async with on_discord(tmp_path, BOT_QUEUE__PER_PERSON="1") as bot:
+@pytest.mark.parametrize("engine", BOTH, indirect=True)
+async def test_a_bot_that_is_killed_while_it_draws_says_in_the_same_message_what_became_of_it(
+    engine: str, tmp_path: Path
+) -> None:
+    async with on_discord(tmp_path, engine=engine, BOT_QUEUE__PER_PERSON="1") as bot:
         fake, bob = bot.fake, bot.fake.person("bob")
         lost = await (await bob.slash("imagine", prompt=SLOW)).answered(within=PATIENCE)
         await bot.says(lost, "Drawing")

@@ -1,10 +1,12 @@
 """What people press, choose and fill in on cards, who may do that, and what comes of it, also after a kill."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.feishu_bot import Bot, by_bot, drawn
+from tests.e2e.feishu_bot import Bot, by_bot, drawn, on_feishu
+from tests.postgres import BOTH
 from tests.simulators.feishu.model import Message
 from tests.simulators.feishu.people import Person
 
@@ -171,21 +173,25 @@ async def test_what_a_press_claims_is_not_believed(feishu: Bot) -> None:
     assert heron.pictures
 
 
-async def test_buttons_work_in_the_process_that_comes_after_the_one_that_was_killed(feishu: Bot) -> None:
-    fake = feishu.fake
-    ann = fake.person("Ann")
-    team = fake.group("Studio", ann)
-    heron = await drawn(feishu, ann, "a heron at a lake", to=team)
-    await ann.says("{bot} /series one day in a harbour --count 5", to=team)
-    question = await feishu.says(team, "Shall I?")
-    await feishu.restart()
-    edited = await pressed(feishu, ann, heron, "Edit", "make it a winter night", prompt="make it a winter night")
-    await ann.presses(question, "Go")
-    await feishu.says(question, "A series for Ann", pictures=5)
-    await ann.presses(heron, "Delete")
-    await feishu.until(lambda: not heron.pictures, "the end of the picture")
+@pytest.mark.parametrize("engine", BOTH, indirect=True)
+async def test_buttons_work_in_the_process_that_comes_after_the_one_that_was_killed(
+    engine: str, tmp_path: Path
+) -> None:
+    async with on_feishu(tmp_path, engine=engine) as feishu:
+        fake = feishu.fake
+        ann = fake.person("Ann")
+        team = fake.group("Studio", ann)
+        heron = await drawn(feishu, ann, "a heron at a lake", to=team)
+        await ann.says("{bot} /series one day in a harbour --count 5", to=team)
+        question = await feishu.says(team, "Shall I?")
+        await feishu.restart()
+        edited = await pressed(feishu, ann, heron, "Edit", "make it a winter night", prompt="make it a winter night")
+        await ann.presses(question, "Go")
+        await feishu.says(question, "A series for Ann", pictures=5)
+        await ann.presses(heron, "Delete")
+        await feishu.until(lambda: not heron.pictures, "the end of the picture")
 
-    assert by_bot(fake, team) == [heron, question, edited]
+        assert by_bot(fake, team) == [heron, question, edited]
 
 
 async def test_a_card_older_than_its_life_is_replaced_by_a_new_one(feishu: Bot) -> None:

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.feishu_bot import Bot, by_bot, drawn
+from tests.postgres import settings_of
 from tests.simulators.feishu.fake import FakeFeishu
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -16,15 +17,16 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bot]:
     """One that is called, at an address that only its start tells."""
     folder = tmp_path_factory.mktemp("feishu")
-    async with FakeFeishu(encrypt_key="k3y for the tests alone", typed=True) as fake:
-        bot = Called(folder / "data", {}, fake)
-        try:
-            await bot.start()
-            fake.webhook = f"{bot.address}/hooks/feishu"
-            yield bot
-        finally:
-            await bot.kill()
-        bot.check(fake.complaints)
+    with settings_of() as database:
+        async with FakeFeishu(encrypt_key="k3y for the tests alone", typed=True) as fake:
+            bot = Called(folder / "data", database, fake)
+            try:
+                await bot.start()
+                fake.webhook = f"{bot.address}/hooks/feishu"
+                yield bot
+            finally:
+                await bot.kill()
+            bot.check(fake.complaints)
 
 
 class Called(Bot):

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Locator, expect
 from tests.adapters.web.fake_core import paint
 from tests.e2e.browser import PATIENCE, Visitor, visiting
 from tests.e2e.demo import Demo, demonstration
+from tests.postgres import BOTH
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -261,10 +262,11 @@ async def test_what_waits_is_cancelled_for_nothing_and_what_runs_is_kept(alice: 
     await alice.photograph("cancelled")
 
 
+@pytest.mark.parametrize("engine", BOTH, indirect=True)
 async def test_a_killed_bot_comes_back_with_its_history_and_a_clear_word_about_what_it_was_doing(
-    browser: Browser, tmp_path: Path
+    engine: str, browser: Browser, tmp_path: Path
 ) -> None:
-    async with demonstration(tmp_path) as demo, visiting(browser, demo.address) as alice:
+    async with demonstration(tmp_path, engine=engine) as demo, visiting(browser, demo.address) as alice:
         await alice.say("/imagine a lamp before the storm")
         lamp = await alice.result()
         await alice.switch("slow")

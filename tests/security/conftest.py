@@ -3,10 +3,8 @@
 import asyncio
 import json
 import secrets
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from bot.ops.folder import reading
 from tests.bot.ops.processes import Desk
+from tests.postgres import settings_of
 
 LIMITS = {
     "BOT_LIMITS__PERSON": '{"images": {"day": 10}}',
@@ -33,14 +33,18 @@ BUSY = (
 
 @dataclass
 class House:
-    """A process, its data folder, and a way in."""
+    """A process, its data folder, its database where that is not in there, and a way in."""
 
     folder: Path
+    url: str
     pages: aiohttp.ClientSession
 
     def rows(self, sql: str, *values: object) -> list[Any]:
-        with closing(sqlite3.connect(f"{(self.folder / 'bot.db').as_uri()}?mode=ro", uri=True)) as connection:
-            return connection.execute(sql, values).fetchall()
+        named = {f"v{number}": value for number, value in enumerate(values)}
+        for name in named:
+            sql = sql.replace("?", f":{name}", 1)
+        with reading(self.url or self.folder / "bot.db") as connection:
+            return [tuple(row[name] for name in row.keys()) for row in connection.rows(sql, **named)]  # noqa: SIM118
 
     async def say(self, person: str, words: str = "", *, room: str = "design-team", **more: Any) -> str:
         """Say it and wait until everything has come to an end; returns the message's id."""
@@ -69,10 +73,9 @@ class House:
 
     def answer(self, message: str) -> dict[str, Any]:
         """The one reply to a message."""
-        [(reply, generation)] = self.rows(
-            "SELECT reply, json_extract(reply, '$.generation') FROM chat_messages WHERE reply_to=? AND bot=1", message
-        )
-        return {**json.loads(reply), "generation": generation}
+        [(reply,)] = self.rows("SELECT reply FROM chat_messages WHERE reply_to=? AND bot=1", message)
+        found: dict[str, Any] = json.loads(reply)
+        return {"generation": None, **found}
 
     def standing(self, message: str) -> str:
         """The id of the message that answers this one."""
@@ -89,19 +92,21 @@ def new_id() -> str:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, {})
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with settings_of() as settings:
+        yield Desk(tmp_path, settings)
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    desk = Desk(tmp_path_factory.mktemp("house"), LIMITS)
-    with desk.running("demo", "--no-open") as owner:
-        yield owner.address, desk.data_dir
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, str]]:
+    with settings_of() as settings:
+        desk = Desk(tmp_path_factory.mktemp("house"), {**LIMITS, **settings})
+        with desk.running("demo", "--no-open") as owner:
+            yield owner.address, desk.data_dir, settings.get("BOT_DATABASE_URL", "")
 
 
 @pytest_asyncio.fixture
-async def house(address: tuple[str, Path]) -> AsyncIterator[House]:
-    url, folder = address
-    async with aiohttp.ClientSession(url) as pages:
-        yield House(folder, pages)
+async def house(address: tuple[str, Path, str]) -> AsyncIterator[House]:
+    page, folder, url = address
+    async with aiohttp.ClientSession(page) as pages:
+        yield House(folder, url, pages)
