@@ -131,6 +131,9 @@ class SharedWorkers(Workers):
         """It ends with its connections; another one is begun until it stands."""
         pause = 0.0
         while True:
+            if not await self._has_room():
+                await asyncio.sleep(LOOK_AGAIN)
+                continue
             began = monotonic()
             try:
                 await self._fetch()
@@ -162,7 +165,7 @@ class SharedWorkers(Workers):
         async with pool:
             await pool.wait(timeout=TO_CONNECT)
             async with app.open_async(pool):
-                await app.run_worker_async(
+                working = app.run_worker_async(
                     queues=[QUEUE],
                     concurrency=AT_ONCE,
                     fetch_job_polling_interval=LOOK_AGAIN,
@@ -170,6 +173,18 @@ class SharedWorkers(Workers):
                     delete_jobs="always",
                     install_signal_handlers=False,
                 )
+                await self._while_there_is_room(asyncio.create_task(working))
+
+    async def _while_there_is_room(self, worker: asyncio.Task[None]) -> None:
+        """What waits is left to others, who can keep it."""
+        try:
+            while not worker.done() and await self._has_room():
+                await asyncio.wait([worker], timeout=LOOK_AGAIN)
+        finally:
+            worker.cancel()
+            await _end(worker)
+        if not worker.cancelled():
+            worker.result()
 
     async def _take(self, generation: str, attempt: int) -> None:
         """Run what nobody else runs; the job itself ends here."""

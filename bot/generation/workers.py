@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from logging import ERROR, INFO
 from time import monotonic
 from typing import Self
 
@@ -27,7 +28,8 @@ class Workers:
     `patience` seconds; what is left then is taken up by the next start.
 
     run: brings one admitted generation as far as it goes. clock: the time that people are told; leases and the line
-    live by the database's own time, which nobody shifts. lease: in micros.
+    live by the database's own time, which nobody shifts. lease: in micros. has_room: whether what is paid for could be
+    kept on this machine; where it could not, nothing more is begun here.
     """
 
     database: Database
@@ -38,9 +40,11 @@ class Workers:
     line_moved: Callable[[], None]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease: int = queue.LEASE
+    has_room: Callable[[], bool] = lambda: True
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[Admitted, asyncio.Task[None]] = field(default_factory=dict)
     _stopping: bool = False
+    _lacks_room: bool = False
 
     async def __aenter__(self) -> Self:
         await self.database.transaction(queue.orphan)
@@ -87,7 +91,7 @@ class Workers:
     async def _admit(self) -> None:
         while not self._stopping:
             free = self.capacity.running - len(self._running)
-            if free > 0:
+            if free > 0 and await self._has_room():
                 try:
                     await self._start_next(free)
                 except self.database.passing as error:  # a full disk, too, must not end the line for ever
@@ -98,6 +102,13 @@ class Workers:
                 async with asyncio.timeout(LOOK_AGAIN):
                     await self._wake.wait()
             self._wake.clear()
+
+    async def _has_room(self) -> bool:
+        room = await asyncio.to_thread(self.has_room)
+        if room == self._lacks_room:
+            self._lacks_room = not room
+            log.log(INFO if room else ERROR, "there is room again" if room else "the disk is full: nothing is begun")
+        return room
 
     async def _start_next(self, free: int) -> None:
         admitted = await self.database.transaction(
