@@ -29,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Draw with Seedream where your team talks.",
 )
+NO_COMMANDS = {"ignore_unknown_options": True, "allow_extra_args": True}
 ledger_app = typer.Typer(no_args_is_help=True, help="The books.")
 app.add_typer(ledger_app, name="ledger")
 
@@ -123,6 +124,35 @@ def send(
         as_json=as_json,
     )
     raise typer.Exit(_served(lambda: terminal.send(_settings(data_dir, quiet=True), asked)))
+
+
+@app.command(context_settings=NO_COMMANDS)
+def admin(
+    words: Annotated[list[str] | None, typer.Argument(help="What is ordered, as behind /admin in a chat.")] = None,
+    space: Annotated[
+        str, typer.Option(metavar="PLATFORM/ID", help="In which space: a server, a tenant; `web/local` is the page.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Govern as the operator: teams, limits, tiers, roles, grants, refunds, audit, exports, the dashboard.
+
+    \b
+    seedream-bot admin limit person @bob 20 images per day
+    seedream-bot admin limit all 200.50 usd per month
+    seedream-bot admin team create Design --space web/local
+    seedream-bot admin tier set pro size 4K
+    seedream-bot admin grant @bob 20 images until 3d
+    seedream-bot admin refund k3f9w2ab the picture was torn
+    seedream-bot admin export usage > usage.csv
+    seedream-bot admin data @bob > bob.json
+
+    Leaves with 0 when it was done, 2 when it was refused.
+    """
+    from bot.ops import operator
+
+    settings = _settings(data_dir, quiet=True)
+    raise typer.Exit(_served(lambda: operator.order(settings, words or ["audit"], space=space, as_json=as_json)))
 
 
 @app.command()

@@ -14,6 +14,9 @@ from pydantic import SecretStr, field_validator
 from bot.vendors import Section, field
 from bot.written import Address, Hours, Key, Words
 
+TYPED = {"discord.shards": "--shards"}
+"""What the command line takes of them, by the names that it has there."""
+
 
 class Discord(Section):
     token: Key = field(None, "The bot's token; Discord is on when it is set.")

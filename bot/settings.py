@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
-from bot import sources
+from bot import platforms, sources
 from bot.platforms import Platforms
 from bot.roles import Role
 from bot.sources import PREFIX, Setting, Source
@@ -41,6 +41,7 @@ from bot.written import (
     Key,
     Seconds,
     Size,
+    Tiers,
     TimeZone,
     Words,
 )
@@ -224,6 +225,11 @@ class Settings(Platforms):
     time_zone: TimeZone = field("UTC", "The time zone in which days, weeks and months begin.")
     admins: Words = field("[]", "Who is an admin everywhere: local people by their name, others as `platform/id`.")
     limits: Limits = Limits()
+    tiers: Tiers = field(
+        "{}",
+        "Tiers that people can be given, by name: `rank` (the highest one counts), `limits` as a person has them, "
+        "`models`, `size` (the largest), `references`, `series` (pictures at once), `in_flight` and `priority`.",
+    )
     queue: Queue = Queue()
     ask: Ask = Ask()
     unknown: Unknown = Unknown()
@@ -351,6 +357,10 @@ def load(**arguments: Any) -> Settings:
     return settings
 
 
+# What the command line takes, by the names that it has there.
+_TYPED = {"data_dir": "--data-dir", "role": "--role", "web.port": "--port", **platforms.TYPED}
+
+
 def _sentence(location: Sequence[object], message: str, read: Sequence[Source]) -> str:
     """A problem in the words of the source that the value is from."""
     message = message.removeprefix("Value error, ").removeprefix("Input ")
@@ -360,6 +370,8 @@ def _sentence(location: Sequence[object], message: str, read: Sequence[Source]) 
     path = ".".join(map(str, location))
     source = next((source for source in read if source.has(location)), read[0])
     called = source.calls.format(name=names.get(path, ""), path=path)
+    if source is read[0] and source.has(location):
+        called = _TYPED.get(path, called)
     if path in names:
         return f"{called} {message}."
     if path in Settings.model_fields:

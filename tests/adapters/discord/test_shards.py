@@ -9,7 +9,8 @@ import pytest_asyncio
 from pydantic import ValidationError
 
 from adapters.discord.adapter import DiscordAdapter
-from bot.platforms import Discord
+from bot.platforms import Discord, sharded
+from bot.settings import SettingsError, load
 from tests.adapters.discord.stage import FakeDoor, connected, drawing_table
 from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.model import Guild
@@ -110,3 +111,15 @@ def test_a_process_may_have_all_shards_some_or_one(shards: str) -> None:
 def test_shards_that_cannot_be_are_refused_with_the_reason(shards: str, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         Discord(shards=shards)
+
+
+def test_what_is_typed_wrongly_is_called_as_it_was_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError) as typed:
+        load(data_dir=tmp_path, **sharded("9/8"))
+    monkeypatch.setenv("BOT_DISCORD__SHARDS", "9/8")
+    with pytest.raises(SettingsError) as written:
+        load(data_dir=tmp_path)
+
+    assert str(typed.value).startswith("--shards names 9/8")
+    assert str(written.value).startswith("BOT_DISCORD__SHARDS names 9/8")
