@@ -85,12 +85,17 @@ class Meant(_Stored):
 
 
 class Event(_Stored):
-    """id: the snowflake of the interaction or message. pictures: by the name of the option that they were given for."""
+    """id: the snowflake of the interaction or message. pictures: by the name of the option that they were given for.
+
+    roles: the ids of those that the person has in the server; everybody has the one that has the server's own id.
+    names: of the people and roles that are named in it, by their ids.
+    """
 
     id: str = Field(pattern=SNOWFLAKE)
     name: Words
     language: str = ""
     admin: bool = False
+    roles: tuple[str, ...] = ()
     where: Where
     line: Words = ""
     command: str = ""
@@ -99,6 +104,7 @@ class Event(_Stored):
     pictures: dict[str, File] = {}
     files: tuple[File, ...] = ()
     meant: Meant | None = None
+    names: dict[str, Words] = {}
 
     @property
     def invocation_id(self) -> str:
@@ -127,6 +133,7 @@ class Event(_Stored):
             space=where.guild or f"dm:{where.user}",
             language=self.language,
             admin=self.admin,
+            roles=self.roles,
         )
 
     @property
@@ -152,6 +159,7 @@ class Event(_Stored):
             values={**self.values, **pictures},
             attachments=tuple(attach(file) for file in self.files),
             quoted=self._quoted(attach),
+            names=self.names,
         )
 
     def _quoted(self, attach: Callable[[File], Attachment]) -> Quoted | None:

@@ -21,6 +21,11 @@ def person(interaction: Interaction) -> Actor:
     return _event(interaction).actor
 
 
+def room(interaction: Interaction) -> str:
+    """Where they are typing, as the rules of a space name it."""
+    return _event(interaction).place.room
+
+
 def command(interaction: Interaction) -> Event:
     """A slash command."""
     data = data_of(interaction)
@@ -31,6 +36,7 @@ def command(interaction: Interaction) -> Event:
         command=data["name"],
         values={one["name"]: one["value"] for one in options if one["type"] != ATTACHMENT},
         pictures={one["name"]: uploads[one["value"]] for one in options if one["type"] == ATTACHMENT},
+        names=_names(data.get("resolved") or {}),
     )
 
 
@@ -101,6 +107,14 @@ def parent_of(channel: object) -> str:
     return str(channel.parent_id) if isinstance(channel, discord.Thread) else ""
 
 
+def roles_of(user: discord.User | discord.Member) -> tuple[str, ...]:
+    """The ids of somebody's roles in the server where they ask, of which the first is everybody's; none elsewhere."""
+    if not isinstance(user, discord.Member):
+        return ()
+    # As they were sent with the event: `Member.roles` leaves out those of a server that this process was not told of.
+    return tuple(dict.fromkeys(map(str, (user.guild.id, *user._roles))))
+
+
 def _event(interaction: Interaction, *, update: bool = False, **asked: Any) -> Event:
     user = interaction.user
     return Event(
@@ -108,6 +122,7 @@ def _event(interaction: Interaction, *, update: bool = False, **asked: Any) -> E
         name=user.display_name,
         language=interaction.locale.value,
         admin=interaction.permissions.manage_guild or interaction.permissions.administrator,
+        roles=roles_of(user),
         where=Where(
             application=str(interaction.application_id),
             token=interaction.token,
@@ -126,6 +141,16 @@ def _event(interaction: Interaction, *, update: bool = False, **asked: Any) -> E
         ),
         **asked,
     )
+
+
+def _names(resolved: Mapping[str, Any]) -> dict[str, str]:
+    """What the people and roles are called that were chosen in options."""
+    members = resolved.get("members") or {}
+    people = {
+        id: (members.get(id) or {}).get("nick") or one.get("global_name") or one["username"]
+        for id, one in (resolved.get("users") or {}).items()
+    }
+    return people | {id: one["name"] for id, one in (resolved.get("roles") or {}).items()}
 
 
 def _uploads(data: Mapping[str, Any]) -> dict[str, File]:

@@ -20,7 +20,7 @@ from adapters.discord.event import Event, Meant
 from adapters.discord.files import Files
 from adapters.discord.inbound import Interaction
 from adapters.discord.invalid import InvalidRequests
-from adapters.discord.messages import Heard, answers, heard, lacks_answered
+from adapters.discord.messages import Heard, about_roles, answers, heard, lacks_answered
 from adapters.discord.modals import modal
 from adapters.discord.permissions import lacking_in
 from adapters.discord.ports import Door
@@ -72,6 +72,7 @@ class Intake:
         self._invalid = invalid
         self._post = post
         self._language = language
+        self._naming = about_roles(door.table)
         self._meant: OrderedDict[str, Meant] = OrderedDict()
         self._open: set[asyncio.Task[Any]] = set()
         self._turns = Turns()
@@ -93,7 +94,7 @@ class Intake:
     async def message(self, message: discord.Message, me: discord.ClientUser) -> None:
         with self._noted():
             await self._turns.come()
-            found = heard(message, me, answers(message), reads_all=self.reads_all)
+            found = heard(message, me, answers(message), reads_all=self.reads_all, naming=self._naming)
             if found and not found.problem and lacks_answered(message) and self._invalid.spare:
                 found = await self._with_answered(message, me, found)
             if found is None:
@@ -215,7 +216,11 @@ class Intake:
         option = command.option(typed["name"]) if command and typed else None
         found: Sequence[str] = ()
         if command and option and typed:
-            found = matching(self._door.suggest(inbound.person(interaction), command, option), str(typed["value"]))
+            given = [one for one in data["options"] if one is not typed and isinstance(one.get("value"), str)]
+            chosen = {one["name"]: one["value"] for one in given}
+            room = inbound.room(interaction)
+            offered = self._door.suggest(inbound.person(interaction), command, option, room, chosen)
+            found = matching(offered, str(typed["value"]))
         choices = [{"name": value, "value": value} for value in found]
         await self._callbacks.answer(interaction.id, interaction.token, First.CHOICES, {"choices": choices})
 
@@ -246,7 +251,7 @@ class Intake:
         except (discord.HTTPException, OSError) as problem:
             log.info("a message could not be looked at", problem=type(problem).__name__)
             return found
-        return heard(message, me, answered, reads_all=self.reads_all)
+        return heard(message, me, answered, reads_all=self.reads_all, naming=self._naming)
 
     async def _with_meant(self, interaction: Interaction, message: str, event: Event) -> Event | None:
         try:

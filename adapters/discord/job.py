@@ -59,7 +59,7 @@ class Job:
         """As it is shown in this channel."""
         elsewhere = channel != self.target.channel
         asides = [*self.asides, *([Aside(words=ELSEWHERE)] if elsewhere else []), *self.lacking(channel)]
-        spoiler = self.target.spoiler or (self.target.nsfw and elsewhere)
+        spoiler = self.target.spoiler or self.post.reply.spoiler or (self.target.nsfw and elsewhere)
         shown = [each.shown for each in self.files]
         body = message(self.post.reply, shown, asides=asides, spoiler=spoiler, further=self.number > 0, private=private)
         new = iter(range(len(self.files)))

@@ -1,17 +1,20 @@
 """Messages that are meant for the bot, made into Events. Pure: what has to be fetched is fetched before."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import discord
 
 from adapters.discord.event import Event, Meant, Where
-from adapters.discord.inbound import is_restricted, meant_by, parent_of
+from adapters.discord.inbound import is_restricted, meant_by, parent_of, roles_of
 from adapters.discord.pictures import given_with, pictures_of, without_links
 from adapters.discord.words import HIDDEN_PICTURE, HIDDEN_WORDS, MESSAGE_GONE
+from bot.command import CommandTable, Kind
 from bot.i18n import Text
 
 KINDS = (discord.MessageType.default, discord.MessageType.reply)
+SLASH = ("/", "／")
 Answered = discord.Message | discord.DeletedReferencedMessage | None
 
 
@@ -36,8 +39,15 @@ def lacks_answered(message: discord.Message) -> bool:
     return message.type is discord.MessageType.reply and message.reference is not None and answers(message) is None
 
 
-def heard(message: discord.Message, me: discord.ClientUser, answered: Answered, *, reads_all: bool) -> Heard | None:
-    """None where nobody spoke to the bot. reads_all: with the message-content intent."""
+def heard(
+    message: discord.Message,
+    me: discord.ClientUser,
+    answered: Answered,
+    *,
+    reads_all: bool,
+    naming: Collection[str] = (),
+) -> Heard | None:
+    """None where nobody spoke to the bot. reads_all: with the message-content intent. naming: commands about a role."""
     if message.author.bot or message.webhook_id or message.type not in KINDS:
         return None
     direct = isinstance(message.channel, discord.DMChannel)
@@ -49,21 +59,34 @@ def heard(message: discord.Message, me: discord.ClientUser, answered: Answered, 
         return None
     open_book = reads_all or direct
     if to_me and not (open_book or named):
-        return Heard(_event(message, me, None), HIDDEN_WORDS)
+        return Heard(_event(message, me, None, naming), HIDDEN_WORDS)
     if isinstance(answered, discord.DeletedReferencedMessage):
-        return Heard(_event(message, me, None), MESSAGE_GONE)
+        return Heard(_event(message, me, None, naming), MESSAGE_GONE)
     if answered and not (open_book or to_me or me in answered.mentions) and _is_blank(answered):
-        return Heard(_event(message, me, None), HIDDEN_PICTURE)
-    return Heard(_event(message, me, answered))
+        return Heard(_event(message, me, None, naming), HIDDEN_PICTURE)
+    return Heard(_event(message, me, answered, naming))
 
 
-def _event(message: discord.Message, me: discord.ClientUser, answered: discord.Message | None) -> Event:
+def about_roles(table: CommandTable) -> frozenset[str]:
+    """All names of the commands that take a role."""
+    about = [each for each in table.commands if any(option.kind is Kind.ROLE for option in each.options)]
+    return frozenset(name.lower() for each in about for name in (each.name, *each.aliases))
+
+
+def _event(
+    message: discord.Message, me: discord.ClientUser, answered: discord.Message | None, naming: Collection[str]
+) -> Event:
     author, guild = message.author, message.guild
     admin = isinstance(author, discord.Member) and author.guild_permissions.manage_guild
+    line = without_links(_without_mentions(message, me))
+    commands = line.startswith(SLASH)
+    if guild and commands and _is_about_roles(line, naming):
+        line = _with_role_ids(line, guild)
     return Event(
         id=str(message.id),
         name=author.display_name,
         admin=admin,
+        roles=roles_of(author),
         where=Where(
             application=str(me.id),
             channel=str(message.channel.id),
@@ -75,9 +98,10 @@ def _event(message: discord.Message, me: discord.ClientUser, answered: discord.M
             member=True,
             nsfw=is_restricted(message.channel),
         ),
-        line=without_links(_without_mentions(message, me)),
+        line=line,
         files=given_with(message),
         meant=_meant(answered, me) if answered else None,
+        names=_names_in(line, message) if commands else {},
     )
 
 
@@ -86,6 +110,37 @@ def _meant(answered: discord.Message, me: discord.ClientUser) -> Meant | None:
     if answered.author.id == me.id or pictures_of(answered):
         return meant_by(answered, me.id)
     return None
+
+
+def _is_about_roles(line: str, naming: Collection[str]) -> bool:
+    """Chinese names need no space behind them."""
+    name = "".join(line[1:].split(maxsplit=1)[:1]).lower()
+    return name in naming or any(name.startswith(each) for each in naming if not each.isascii())
+
+
+def _with_role_ids(line: str, guild: discord.Guild) -> str:
+    """Roles that somebody typed rather than picked from the list, by the names they have here, which may have spaces.
+
+    A name that two roles have means neither.
+    """
+    found: dict[str, set[int]] = {}
+    for role in guild.roles:
+        found.setdefault(role.name.removeprefix("@").lower(), set()).add(role.id)
+
+    def put(match: re.Match[str]) -> str:
+        ids = found.get(match[1].lower(), ())
+        return f"<@&{min(ids)}>" if len(ids) == 1 else match[0]
+
+    names = sorted(map(re.escape, found), key=len, reverse=True)
+    return re.sub(rf"(?<!\S)@({'|'.join(names)})(?!\S)", put, line, flags=re.IGNORECASE)
+
+
+def _names_in(line: str, message: discord.Message) -> dict[str, str]:
+    """What the people and roles are called that a command names."""
+    people = {f"<@{each.id}>": each.display_name for each in message.mentions}
+    people |= {f"<@!{each.id}>": each.display_name for each in message.mentions}
+    roles = {f"<@&{each.id}>": each.name for each in (message.guild.roles if message.guild else ())}
+    return {mark.strip("<@!&>"): name for mark, name in (people | roles).items() if mark in line}
 
 
 def _names(message: discord.Message, me: discord.ClientUser) -> bool:

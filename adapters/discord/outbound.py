@@ -84,7 +84,8 @@ def _words(reply: Reply, asides: Sequence[Aside]) -> _Words:
     language, ago = reply.language, reply.tone is Tone.PROGRESS
     title = clamp(said(reply.text, language, ago=ago), MOST_WORDS)
     notes = clamp_lines(_small_print(reply, asides, ago=ago), MOST_NOTES)
-    left = clamp_lines(_account_lines(reply.accounts, language), MOST_ACCOUNTS)
+    most = MOST_ACCOUNTS if reply.rows or reply.prompt else MOST_TEXT - len(title) - len(notes)
+    left = clamp_lines(_account_lines(reply.accounts, language), most)
     room = MOST_TEXT - len(title) - len(notes) - len(left)
     kept = PROMPT_AT_LEAST if reply.prompt else 0
     table = clamp_lines([_row(label, value, language) for label, value in reply.rows], room - kept)

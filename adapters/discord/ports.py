@@ -22,8 +22,10 @@ class Door(Protocol):
         """Whether the answer will be for this person alone."""
         ...
 
-    def suggest(self, actor: Actor, command: Command, option: Option) -> Sequence[str]:
-        """What this person may choose for an option, the usual first."""
+    def suggest(
+        self, actor: Actor, command: Command, option: Option, room: str = "", chosen: Mapping[str, str] | None = None
+    ) -> Sequence[str]:
+        """What this person may choose for an option in a room, the usual first. chosen: other options."""
         ...
 
     async def accept(self, invocation: Invocation, raw: Mapping[str, Any]) -> bool: ...

@@ -17,7 +17,7 @@ from bot.i18n import Text, say
 Json = dict[str, Any]
 
 SLASH, MENU = 1, 3
-STRING, INTEGER, BOOLEAN, USER, CHANNEL, NUMBER, ATTACHMENT = 3, 4, 5, 6, 7, 10, 11
+STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, NUMBER, ATTACHMENT = 3, 4, 5, 6, 7, 8, 10, 11
 EVERYWHERE = {"contexts": [0, 1, 2], "integration_types": [0, 1]}  # servers, the bot's own DMs, all other conversations
 SERVERS_ONLY = {"contexts": [0], "integration_types": [0]}
 MANAGE_GUILD = str(1 << 5)
@@ -146,6 +146,8 @@ def _taken(option: Option) -> Json:
             return {"type": USER}
         case "room":
             return {"type": CHANNEL}
+        case "role":
+            return {"type": ROLE}
         case _ if offers_while_typing(option):
             return {"type": STRING, "autocomplete": True, "max_length": MOST_VALUE}
         case _ if option.choices:

@@ -72,7 +72,10 @@ class Meant(_Stored):
 
 
 class Event(_Stored):
-    """id: the message's, or for presses and menus the event's, which stay the same when the event is sent again."""
+    """id: the message's, or for presses and menus the event's, which stay the same when the event is sent again.
+
+    names: of the people who are named in a command, by their open_ids.
+    """
 
     id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"\A[A-Za-z0-9_:-]+\z")]
     where: Where
@@ -82,6 +85,7 @@ class Event(_Stored):
     values: dict[str, Value] = Field(default_factory=dict)
     files: tuple[File, ...] = ()
     meant: Meant | None = None
+    names: dict[Id, Words] = Field(default_factory=dict)
 
     @property
     def invocation_id(self) -> str:
@@ -98,8 +102,8 @@ class Event(_Stored):
             adapter=NAME, data=where.model_dump(), private=where.direct, room="" if where.direct else where.chat
         )
 
-    def actor(self, name: str = "", language: str = "", *, admin: bool = False) -> Actor:
-        """Feishu's events say neither names nor languages nor who rules a group; who knows them puts them in."""
+    def actor(self, name: str = "", language: str = "", *, admin: bool = False, roles: tuple[str, ...] = ()) -> Actor:
+        """Feishu's events say neither names nor languages nor who belongs where; who knows them puts them in."""
         return Actor(
             adapter=NAME,
             user=self.where.user,
@@ -107,6 +111,7 @@ class Event(_Stored):
             space=self.where.tenant,
             language=language,
             admin=admin,
+            roles=roles,
         )
 
     def invocation(
@@ -127,6 +132,7 @@ class Event(_Stored):
             values=self.values,
             attachments=tuple(attach(file) for file in self.files),
             quoted=self._quoted(look),
+            names=self.names,
         )
 
     def _quoted(self, look: Callable[[str], Awaitable[tuple[Attachment, ...]]]) -> Quoted | None:

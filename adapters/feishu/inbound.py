@@ -96,7 +96,9 @@ def _heard(where: Where, found: Said, kind: str, parent: str) -> Heard | None:
     if kind == "system" or not (where.direct or found.named):
         return None
     meant = Meant(message=parent) if parent else None
-    event = Event(id=where.message, where=where, line=found.words, files=found.files, meant=meant)
+    event = Event(
+        id=where.message, where=where, line=found.words, files=found.files, meant=meant, names=dict(found.names)
+    )
     if found.other:
         return Heard(event, Way.IS_TOLD, FORWARDED if kind == "merge_forward" else TAKEN)
     if where.direct and found.files and not found.words:

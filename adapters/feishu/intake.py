@@ -213,7 +213,7 @@ class Intake:
         async def look(message: str) -> tuple[Attachment, ...]:
             return await self._files.look(event.where, message)
 
-        actor = event.actor(known.name, self._language, admin=known.admin)
+        actor = event.actor(known.name, self._language, admin=known.admin, roles=known.roles)
         return event.invocation(actor, self._files.attach, look)
 
     async def _say(self, event: Event, words: Text, tone: Tone = Tone.ANSWER, *, message: str = "") -> str:

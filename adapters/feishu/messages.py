@@ -6,7 +6,7 @@ The same for a message that comes as an event and for one that was looked up: on
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import PurePosixPath
 from typing import Any
@@ -24,12 +24,16 @@ GAP = "\x1f"  # a separator that nobody types; if somebody does, it is a space
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """words: without the bot's own name. named: the bot is mentioned. other: it is of a kind that holds neither."""
+    """words: without the bot's own name. named: the bot is mentioned. other: it is of a kind that holds neither.
+
+    names: of the people whose ids stand in the words, by these.
+    """
 
     words: str = ""
     files: tuple[File, ...] = ()
     named: bool = False
     other: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,21 @@ def said(message: str, kind: str, content: str, mentions: object, bot: str, nami
     named = any(each.open_id == bot for each in known.values())
     match kind, _object(content):
         case "text", {"text": str(words)}:
-            return Said(words=_resolved(words, known, bot, naming), named=named)
+            return _said(_resolved(words, known, bot, naming), known, named)
         case "post", post:
             lines = [*_lines(post)]
             named = named or any(part.get("user_id") == bot for part in _parts(lines) if part.get("tag") == "at")
             words = "\n".join(filter(None, (_title(post), *map(_words, lines))))
-            return Said(words=_resolved(words, known, bot, naming), files=(*_shown(message, lines),), named=named)
+            return _said(_resolved(words, known, bot, naming), known, named, *_shown(message, lines))
         case "image" | "file" as single, found if file := _file(message, single, found):
             return Said(files=(file,), named=named)
         case _:
             return Said(named=named, other=True)
+
+
+def _said(words: str, known: Mapping[str, _Mention], named: bool, *files: File) -> Said:
+    names = {each.open_id: each.name for each in known.values() if f"<@{each.open_id}>" in words}
+    return Said(words=words, files=files, named=named, names=names)
 
 
 def _file(message: str, kind: str, content: Json) -> File | None:

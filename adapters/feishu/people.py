@@ -1,16 +1,18 @@
-"""Who somebody is, and what kind of chat they are in: what events do not say, found out where the app may.
+"""Who somebody is, where they belong, and what kind of chat they are in: what events do not say, as far as the app may
+find it out.
 
 Nothing here is waited for before an event is noted, and an answer waits a second at most: a person without a name is
 their open_id. What the app may not ask is not asked again for a while.
 """
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -29,6 +31,9 @@ OWNED_FOR = timedelta(minutes=5)
 SHUT_FOR = timedelta(minutes=10)  # what the app may not ask; a scope that is granted counts soon
 RESTING_FOR = timedelta(seconds=10)  # what did not answer in time
 LONGEST_NAME = 100  # characters
+DEPARTMENTS_FOR = timedelta(hours=1)  # then it is asked whether they are still so; what is not answered stays so
+MOST_DEPARTMENTS = 50  # of one person
+DEPARTMENT = re.compile(r"[\w@.-]{1,64}", re.ASCII)
 MOST_MEMBERS = 1_000  # of a group, among whom a name is looked for
 MODES: dict[str, ChatKind] = {"p2p": "p2p", "group": "group", "topic": "topic_group"}
 NOT_GRANTED = (Kind.SCOPE, Kind.CREDENTIALS, Kind.CAPABILITY)
@@ -38,10 +43,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """name: "" where nobody tells. admin: of the space in which they ask."""
+    """name: "" where nobody tells. admin: of the space in which they ask. roles: `department:<id>` each."""
 
     name: str = ""
     admin: bool = False
+    roles: tuple[str, ...] = ()
 
 
 def usual_language(domain: str) -> str:
@@ -68,6 +74,8 @@ class People:
         self._group_owners = group_owners
         self._budget = budget
         self._names: _Kept[str] = _Kept()
+        self._departments: _Kept[tuple[str, ...]] = _Kept()
+        self._looked_up: _Kept[bool] = _Kept()
         self._owners: _Kept[str] = _Kept()
         self._kinds: _Kept[ChatKind] = _Kept()
         self._chats: _Kept[str] = _Kept()
@@ -97,18 +105,22 @@ class People:
         """What is known of somebody without asking."""
         now = self._clock()
         owner = self._owners.get(where.chat, now) if self._has_owner(where) else None
-        return Known(name=self._names.get(where.user, now) or "", admin=bool(owner) and owner == where.user)
+        return Known(
+            name=self._names.get(where.user, now) or "",
+            admin=bool(owner) and owner == where.user,
+            roles=self._departments.get(where.user, now) or (),
+        )
 
     async def find(self, where: Where) -> Known:
         """The same after asking for what is not known."""
         now, late = self._clock(), self._late()
-        asks_name = self._names.get(where.user, now) is None
+        asks_person = self._lacks(self._names, where) or self._lacks(self._looked_up, where)
         asks_owner = self._has_owner(where) and self._owners.get(where.chat, now) is None
         asks_chat = bool(where.chat) and not where.direct and self._chats.get(where.chat, now) is None
-        if asks_name or asks_owner or asks_chat:
+        if asks_person or asks_owner or asks_chat:
             async with asyncio.TaskGroup() as tasks:
-                if asks_name:
-                    tasks.create_task(self._find_name(where, late))
+                if asks_person:
+                    tasks.create_task(self._find_person(where, late))
                 if asks_owner or asks_chat:
                     tasks.create_task(self._ask("chat", self._ask_chat, where, late))
         return self.at_hand(where)
@@ -123,13 +135,15 @@ class People:
     def _late(self) -> float:
         return asyncio.get_running_loop().time() + self._budget
 
-    async def _find_name(self, where: Where, late: float) -> None:
+    def _lacks(self, kept: "_Kept[Any]", where: Where) -> bool:
+        return kept.get(where.user, self._clock()) is None
+
+    async def _find_person(self, where: Where, late: float) -> None:
         await self._ask("contact", self._ask_contact, where, late)
-        if self._names.get(where.user, self._clock()) is None and where.chat and not where.direct:
+        if self._lacks(self._names, where) and where.chat and not where.direct:
             await self._ask("members", self._ask_members, where, late)
-        now = self._clock()
-        if self._names.get(where.user, now) is None:
-            self._names.put(where.user, "", now + NAMELESS_FOR)
+        if self._lacks(self._names, where):
+            self._names.put(where.user, "", self._clock() + NAMELESS_FOR)
 
     async def _ask(self, what: str, ask: Callable[[Where], Awaitable[None]], where: Where, late: float) -> None:
         """What fails is left alone for a while; it is nobody's fault who asks for a picture."""
@@ -149,8 +163,16 @@ class People:
             self._shut[what] = now + RESTING_FOR
 
     async def _ask_contact(self, where: Where) -> None:
-        user = await self._rest.user(where.user)
+        try:
+            user = await self._rest.user(where.user)
+        except Refused as refused:
+            if refused.kind in ONLY_THIS:
+                self._looked_up.put(where.user, True, self._clock() + NAMED_FOR)
+            raise
+        now, told = self._clock(), "department_ids" in user
         self._named(where.user, user.get("name"))
+        self._departments.put(where.user, _departments(user.get("department_ids")), now + NAMED_FOR)
+        self._looked_up.put(where.user, True, now + (DEPARTMENTS_FOR if told else NAMED_FOR))
 
     async def _ask_members(self, where: Where) -> None:
         """Everybody's name is kept: who speaks in a group is seldom the only one."""
@@ -216,6 +238,12 @@ class _Kept(Generic[Value]):
         self._all.move_to_end(key)
         while len(self._all) > KNOWN:
             self._all.popitem(last=False)
+
+
+def _departments(ids: object) -> tuple[str, ...]:
+    """As roles. The platform names only the departments that somebody is in directly, not those above them."""
+    known = [id for id in ids if isinstance(id, str) and DEPARTMENT.fullmatch(id)] if isinstance(ids, list) else []
+    return tuple(dict.fromkeys(f"department:{id}" for id in known[:MOST_DEPARTMENTS]))
 
 
 def _readable(name: object) -> str:

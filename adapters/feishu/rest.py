@@ -167,9 +167,10 @@ class Rest:
                 raise Unreachable(type(error).__name__) from error
 
     async def user(self, open_id: str) -> Json:
-        """Without a name where the person is outside of what the app may read."""
+        """Without a name, or departments, where these are outside of what the app may read."""
         path = f"/contact/v3/users/{_id(open_id)}"
-        found = await self.call("GET", path, query={"user_id_type": "open_id"})
+        query = {"user_id_type": "open_id", "department_id_type": "open_department_id"}
+        found = await self.call("GET", path, query=query)
         return an_object(found.get("user") or {})
 
     async def chat(self, chat: str) -> Json:

@@ -102,6 +102,10 @@ SCOPES = (
         why=text("It knows the names of people, for the log and for admins."),
     ),
     Scope(
+        name="contact:user.department:readonly",
+        why=text("It knows the departments of people, where admins give a team or a tier to a department."),
+    ),
+    Scope(
         name="application:app_slash_command:read",
         why=text("It sees which slash commands stand there."),
     ),

@@ -40,6 +40,9 @@ class DiscordStage:
         self._stack, self._process = AsyncExitStack(), AsyncExitStack()
         await self._stack.enter_async_context(self.fake)
         self._people = {name: self.fake.person(name) for name in ("ann", "ben")}
+        artists = self.fake.new_role(self.fake.guild, "artists")
+        self.fake.guild.members[self._people["ann"].user.id].roles.append(artists)
+        self.roles: tuple[str, ...] = (self.fake.guild.id, artists.id)
         await self._start()
         return self
 

@@ -36,6 +36,8 @@ class FeishuStage:
         await self._stack.enter_async_context(self.fake)
         self.fitter = await self._stack.enter_async_context(Fitter())
         self._people = {name: self.fake.person(name) for name in ("ann", "ben")}
+        self._people["ann"].user.departments = ("od-design",)
+        self.roles: tuple[str, ...] = ("department:od-design",)
         self._room = self.fake.group("studio", *self._people.values())
         await self._start()
         return self

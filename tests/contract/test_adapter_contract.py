@@ -30,9 +30,10 @@ from tests.postgres import ENGINE, NEEDED
 
 
 class Stage(Protocol):
-    """An adapter, two people of its platform, and their eyes."""
+    """An adapter, two people of its platform, and their eyes. roles: those of ann; ben has not all of them."""
 
     adapter: Adapter
+    roles: tuple[str, ...]
     events: list[tuple[Invocation, Mapping[str, Any]]]
 
     async def says(self, person: str, words: str, *, reply_to: str = "", picture: bytes = b"") -> None:
@@ -57,6 +58,7 @@ class WebStage:
     blobs: Blobs
     events: list[tuple[Invocation, Mapping[str, Any]]] = field(default_factory=list)
     table: CommandTable = field(default_factory=lambda: CommandTable([]))
+    roles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.adapter = self._build()
@@ -121,6 +123,7 @@ class FakeStage:
 
     adapter: FakeAdapter = field(default_factory=FakeAdapter)
     events: list[tuple[Invocation, Mapping[str, Any]]] = field(default_factory=list)
+    roles: tuple[str, ...] = ()
 
     async def says(self, person: str, words: str, *, reply_to: str = "", picture: bytes = b"") -> None:
         invocation = Invocation(
@@ -276,7 +279,7 @@ async def test_an_event_that_was_received_can_be_handed_in_again(stage: Stage) -
     again = await stage.adapter.replay(raw)
 
     assert again is not None
-    for name in ("id", "actor", "place", "line", "press", "received"):
+    for name in ("id", "actor", "place", "line", "press", "received", "names"):
         assert getattr(again, name) == getattr(invocation, name), name
     (picture,) = again.attachments
     assert b"".join([chunk async for chunk in picture.read()]) == painted("sent")
@@ -338,6 +341,19 @@ async def test_people_are_told_apart_and_keep_who_they_are(stage: Stage) -> None
     assert users[0] == users[2] != users[1]
     assert len({invocation.id for invocation, _ in stage.events}) == 3
     assert {invocation.actor.adapter for invocation, _ in stage.events} == {stage.adapter.name}
+
+
+async def test_the_roles_of_a_person_come_with_every_event_and_with_its_replay(stage: Stage) -> None:
+    for person in ("ann", "ben"):
+        await stage.says(person, "hello")
+    (ann, raw), (ben, _) = stage.events
+    await stage.restarts()
+    again = await stage.adapter.replay(raw)
+
+    assert ann.actor.roles == stage.roles
+    assert ben.actor.roles != ann.actor.roles or not stage.roles
+    assert again is not None
+    assert again.actor.roles == stage.roles
 
 
 async def test_the_id_of_an_event_is_like_no_other_platforms(stage: Stage) -> None:

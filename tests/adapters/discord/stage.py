@@ -36,6 +36,7 @@ class Managed:
     id: str = option(Kind.ID, text("The short id that stands under a picture"), default="")
     member: str = option(Kind.PERSON, text("Who is meant"), default="")
     channel: str = option(Kind.ROOM, text("Which channel is meant"), default="")
+    role: str = option(Kind.ROLE, text("Which role is meant"), default="")
 
 
 async def _unused(request: Any, asking: Any) -> None:
@@ -84,7 +85,9 @@ class FakeDoor:
     def is_private(self, invocation: Invocation) -> bool:
         return self.private(invocation)
 
-    def suggest(self, actor: Actor, command: Command, option: Option) -> Sequence[str]:
+    def suggest(
+        self, actor: Actor, command: Command, option: Option, room: str = "", chosen: Mapping[str, str] | None = None
+    ) -> Sequence[str]:
         return self.suggests(actor, command, option)
 
     async def accept(self, invocation: Invocation, raw: Mapping[str, Any]) -> bool:

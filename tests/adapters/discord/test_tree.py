@@ -13,7 +13,7 @@ from tests.adapters.discord.stage import FakeDoor, connected, drawing_table
 from tests.simulators.discord.fake import FakeDiscord
 from tests.simulators.discord.wire import Code
 
-STRING, INTEGER, BOOLEAN, USER, CHANNEL, NUMBER, ATTACHMENT = 3, 4, 5, 6, 7, 10, 11
+STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, NUMBER, ATTACHMENT = 3, 4, 5, 6, 7, 8, 10, 11
 GLOBAL, SERVER = "/applications/{application_id}/commands", "/applications/{application_id}/guilds/{guild_id}/commands"
 
 
@@ -41,6 +41,7 @@ def option(command: Any, name: str) -> Any:
         ("edit", "image1", {"type": ATTACHMENT, "required": True}),
         ("admin", "member", {"type": USER}),
         ("admin", "channel", {"type": CHANNEL}),
+        ("admin", "role", {"type": ROLE}),
         ("admin", "id", {"type": STRING, "max_length": 100}),
         ("admin", "area", {"type": STRING, "choices": [{"name": n, "value": n} for n in ("space", "audit")]}),
     ],

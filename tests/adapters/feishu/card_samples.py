@@ -131,8 +131,10 @@ CASES: dict[str, Case] = {
     "refusal": Case(
         reply=Reply(
             text=text(
-                "{account}: {left} left of {limit} {window}, and this needs {wanted}. It starts anew at {resets}.",
+                "{account}: {left} left of {limit} {window}, and this needs {wanted}; {who} can give more."
+                " It starts anew at {resets}.",
                 account="ann",
+                who="Dora",
                 left=0,
                 limit=20,
                 window="",

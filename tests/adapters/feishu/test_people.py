@@ -53,8 +53,10 @@ async def test_somebody_out_of_range_is_known_from_the_group_and_so_is_everybody
     group = fake.group("party", ann, bob)
     names = [await name(stage, where(bob, group)), await name(stage, where(ann, group))]
 
-    assert names == ["Bob", "Ann"]
-    assert asked(fake, USER, MEMBERS) == [1, 1]
+    names += [await name(stage, where(bob, group)), await name(stage, where(ann, group))]
+
+    assert names == ["Bob", "Ann"] * 2
+    assert asked(fake, USER, MEMBERS) == [2, 1]
 
 
 async def test_without_any_scope_nobody_has_a_name_and_nothing_is_asked_again_for_a_while(
@@ -90,6 +92,62 @@ async def test_no_trouble_with_names_keeps_anybody_from_an_answer(
     fake.faults.add(USER, **trouble)  # type: ignore[arg-type]
 
     assert await name(stage, where(fake.person("Ann"))) == ""
+
+
+async def roles(stage: Stage, person: Person) -> tuple[str, ...]:
+    return (await stage.people.find(where(person))).roles
+
+
+async def test_departments_come_with_the_name_and_are_looked_at_again_every_hour(
+    fake: FakeFeishu, stage: Stage
+) -> None:
+    ann = fake.person("Ann")
+    ann.user.departments = ("od-design", "od-film")
+    before = stage.people.at_hand(where(ann)).roles
+    first = [await roles(stage, ann) for _ in range(2)]
+    ann.user.departments = ("od-film",)
+    unchanged = await roles(stage, ann)
+    fake.clock.advance(3601)
+    moved = await roles(stage, ann)
+
+    assert (before, first) == ((), [("department:od-design", "department:od-film")] * 2)
+    assert (unchanged, moved) == (first[0], ("department:od-film",))
+    assert asked(fake, USER) == [2]
+
+
+async def test_without_the_scope_of_departments_there_are_none_and_the_name_is_there(
+    fake: FakeFeishu, stage: Stage
+) -> None:
+    ann = fake.person("Ann")
+    ann.user.departments = ("od-design",)
+    fake.scopes.discard("contact:user.department:readonly")
+    found = await stage.people.find(where(ann))
+    fake.clock.advance(3601)
+    await stage.people.find(where(ann))
+
+    assert (found.name, found.roles) == ("Ann", ())
+    assert asked(fake, USER) == [1]
+
+
+async def test_a_failure_takes_nobody_out_of_a_department(fake: FakeFeishu, stage: Stage) -> None:
+    ann = fake.person("Ann")
+    ann.user.departments = ("od-design",)
+    await roles(stage, ann)
+    fake.clock.advance(3601)
+    fake.faults.add(USER, status=502, html=True)
+    failed = await roles(stage, ann)
+    fake.clock.advance(25 * 3600)
+    fake.scopes -= {*CONTACT}
+    withdrawn = await roles(stage, ann)
+
+    assert (failed, withdrawn) == (("department:od-design",), ())
+
+
+async def test_what_is_no_departments_id_is_none(fake: FakeFeishu, stage: Stage) -> None:
+    ann = fake.person("Ann")
+    ann.user.departments = ("od-design", "od-design", "", "a b", "x" * 65, 7)  # type: ignore[assignment]
+
+    assert await roles(stage, ann) == ("department:od-design",)
 
 
 async def test_the_owner_of_a_group_is_an_admin_there_and_nowhere_else(fake: FakeFeishu, stage: Stage) -> None:

@@ -15,7 +15,10 @@ ACK_WITHIN = 3.0  # seconds; a later answer to an event counts as none
 
 @dataclass(slots=True, eq=False)
 class User:
-    """Somebody of the tenant, or the bot. in_range: the app may read the name. reachable: the app may be used."""
+    """Somebody of the tenant, or the bot. in_range: the app may read the name. reachable: the app may be used.
+
+    departments: the open_department_ids of those that they are in directly.
+    """
 
     open_id: str
     name: str
@@ -24,6 +27,7 @@ class User:
     in_range: bool = True
     reachable: bool = True
     en_name: str = ""
+    departments: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -112,6 +112,7 @@ def chat_info(world: World, chat: Chat) -> Json:
     }
 
 
-def user_info(user: User, *, named: bool) -> Json:
+def user_info(user: User, *, named: bool, placed: bool) -> Json:
     shown: Json = {"open_id": user.open_id, "union_id": user.union_id}
+    shown |= {"department_ids": [*user.departments]} if placed else {}
     return {**shown, "name": user.name, "en_name": user.en_name} if named else shown

@@ -6,14 +6,14 @@ from tests.simulators.feishu.rest import Asked, Routes, invalid_field
 from tests.simulators.feishu.wire import Json, Refused
 
 MOST_USERS = 50
-_NAMES = "contact:user.base:readonly"
+_NAMES, _DEPARTMENTS = "contact:user.base:readonly", "contact:user.department:readonly"
 
 
 async def get_user(asked: Asked) -> Json:
     user = _user(asked, asked.param("user_id"))
     if not user.in_range:
         raise Refused(41050, "no user authority error")
-    return {"user": user_info(user, named=_NAMES in asked.fake.scopes)}
+    return {"user": _shown(asked, user)}
 
 
 async def batch_users(asked: Asked) -> Json:
@@ -23,8 +23,7 @@ async def batch_users(asked: Asked) -> Json:
         raise invalid_field("user_ids", f"1 to {MOST_USERS}")
     _id_type(asked)
     found = [asked.fake.users[id] for id in wanted if id in asked.fake.users]
-    named = _NAMES in asked.fake.scopes
-    return {"items": [user_info(one, named=named) for one in found if one.in_range]}
+    return {"items": [_shown(asked, one) for one in found if one.in_range]}
 
 
 async def get_chat(asked: Asked) -> Json:
@@ -62,6 +61,14 @@ def _user(asked: Asked, id: str) -> User:
     if id not in asked.fake.users:
         raise Refused(99992351, "The open_id is not exist.")
     return asked.fake.users[id]
+
+
+def _shown(asked: Asked, user: User) -> Json:
+    """Each field only with the scope of its own."""
+    if asked.call.query.get("department_id_type", "open_department_id") != "open_department_id":
+        raise invalid_field("department_id_type", "only open_department_id here")
+    scopes = asked.fake.scopes
+    return user_info(user, named=_NAMES in scopes, placed=_DEPARTMENTS in scopes)
 
 
 def _chat(asked: Asked) -> Chat:

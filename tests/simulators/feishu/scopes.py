@@ -21,6 +21,7 @@ ALL_SCOPES: frozenset[str] = frozenset(
         "im:chat.access_event.bot_p2p_chat:read",
         "contact:contact.base:readonly",
         "contact:user.base:readonly",
+        "contact:user.department:readonly",
         "application:app_slash_command:read",
         "application:app_slash_command:write",
         "application:application:self_manage",
