@@ -18,7 +18,11 @@ CELLS = 10  # of an account's bar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who asked, as one platform knows them; the core finds the Person behind it."""
+    """Who asked, as one platform knows them; the core finds the Person behind it.
+
+    roles: the groups of people that they are in there, by ids that mean something in `space` alone; none where the
+    platform tells of none.
+    """
 
     adapter: str
     user: str
@@ -26,6 +30,7 @@ class Actor:
     space: str
     language: str = ""
     admin: bool = False
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,7 @@ class Invocation:
     line: text as it was typed, a command (`/imagine a fox --ratio 16:9`) or plain words.
     command, values: a platform's own slash command; picture options hold an `Attachment`.
     press: a button's `command:generation:index`; `values` may hold what a form asked for (`prompt`).
+    names: of the people and roles whose ids stand in `line` or `values`, as far as the platform told them along.
     """
 
     id: str
@@ -91,6 +97,7 @@ class Invocation:
     values: Mapping[str, Any] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     quoted: Quoted | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tone(StrEnum):
@@ -139,7 +146,10 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
-    """One account as a person reads it: numbers are pictures or micro-USD; `limit` None means unlimited."""
+    """One account as a person reads it: numbers are pictures or micro-USD; `limit` None means unlimited.
+
+    account: its name in the books. who: who can give more. period: the running one's name, such as `2026-11`.
+    """
 
     name: Text
     unit: str
@@ -148,6 +158,9 @@ class AccountLine:
     held: int
     limit: int | None
     resets: datetime | None
+    account: str = ""
+    who: Text | None = None
+    period: str = ""
 
     @property
     def left(self) -> int | None:
@@ -197,6 +210,7 @@ class Reply:
 
     notes are small print under the words or pictures; rows is a table of labels and values;
     prompt is the person's own words, to be shown escaped. private: only the asker should see it.
+    spoiler: its pictures are hidden until somebody wants to see them, where the platform can do that.
     language: empty for the asker's, which the dispatcher puts in.
     """
 
@@ -209,6 +223,7 @@ class Reply:
     buttons: tuple[Button, ...] = ()
     accounts: tuple[AccountLine, ...] = ()
     private: bool = False
+    spoiler: bool = False
     generation: str = ""
     state: str = ""
     language: str = ""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, PlainValidator, SecretStr
 
 UNITS = ("images", "usd")
 WINDOWS = ("day", "week", "month", "total")
+TIER_RULES = ("rank", "limits", "models", "size", "references", "series", "in_flight", "priority")
 
 _MICRO = 1_000_000
 _MOST = 10**15  # above any sensible limit, far below what a 64-bit column holds
@@ -87,6 +88,54 @@ def _read_allowance(value: object) -> Mapping[str, Mapping[str, int | None]]:
     }
 
 
+def _read_tiers(value: object) -> Mapping[str, Mapping[str, object]]:
+    table = _read_json(value)
+    if not isinstance(table, dict) or not all(isinstance(rules, dict) for rules in table.values()):
+        raise ValueError('must be a table such as {"pro": {"rank": 1, "limits": {"images": {"day": 200}}}}')
+    return {
+        _tier_name(name): {key: _tier_rule(name, key, rule) for key, rule in rules.items()}
+        for name, rules in table.items()
+    }
+
+
+def _tier_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]{1,32}", name):
+        raise ValueError(f"has a tier with the name {name[:40]!r}: it must be one word of letters and digits")
+    return name
+
+
+def _tier_rule(tier: str, key: str, rule: object) -> object:
+    """In the form in which tiers are stored."""
+    match key, rule:
+        case "limits", _:
+            try:
+                return _read_allowance(rule)
+            except ValueError as error:
+                raise ValueError(f"has a tier {tier} whose limits are wrong: {error}") from None
+        case "models", list() | tuple() if rule and all(isinstance(each, str) and each for each in rule):
+            return list(rule)
+        case "size", str() if re.fullmatch(r"\d{1,2}K|\d{1,5}x\d{1,5}", rule):
+            return rule
+        case (("rank" | "priority"), bool()):
+            pass
+        case (("rank" | "priority"), int()) if abs(rule) <= _MOST:
+            return rule
+        case (("references" | "series" | "in_flight"), bool()):
+            pass
+        case (("references" | "series" | "in_flight"), int()) if (0 if key == "references" else 1) <= rule <= _MOST:
+            return rule
+        case _ if key not in TIER_RULES:
+            raise ValueError(f"has a tier {tier} with the unknown rule {key}; there are {', '.join(TIER_RULES)}")
+    wanted = {
+        "models": 'a list such as ["seedream-4.5"]',
+        "size": 'a size such as "2K" or "2048x2048"',
+        "references": "a whole number from 0 on",
+        "series": "a whole number from 1 on",
+        "in_flight": "a whole number from 1 on",
+    }
+    raise ValueError(f"has a wrong {tier}.{key}: it must be {wanted.get(key, 'a whole number')}")
+
+
 def _read_limit(limit: object, *, unit: str, window: str) -> int | None:
     match unit, limit:
         case _, "unlimited":
@@ -155,5 +204,6 @@ Key = Annotated[SecretStr | None, AfterValidator(_check_key)]
 OptionalAddress = Annotated[str, AfterValidator(lambda value: "" if value in ("", "none") else _check_address(value))]
 Seconds = Annotated[timedelta, PlainValidator(lambda value: _read_duration(value, bare="s"))]
 Size = Annotated[int, PlainValidator(_read_size)]
+Tiers = Annotated[Mapping[str, Mapping[str, object]], PlainValidator(_read_tiers)]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 Words = Annotated[tuple[str, ...], PlainValidator(_read_words)]

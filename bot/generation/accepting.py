@@ -9,21 +9,24 @@ from dataclasses import asdict, dataclass, replace
 from bot.chat import Place
 from bot.errors import NotAllowed, Unavailable, UsageError
 from bot.generation import inbox
-from bot.generation.outbox import own_key
+from bot.generation.outbox import own_key, review_due
 from bot.generation.record import Generation, load, new_id, note, write_place
 from bot.generation.states import IN_FLIGHT, PostingState, State, listed
 from bot.i18n import Text, text
 from bot.people import Person
-from bot.quota import ledger
-from bot.quota.ledger import Rules
-from bot.quota.limits import accounts_of
+from bot.quota import ledger, standing
+from bot.quota.standing import Payer, Rules, Standing
+from bot.quota.tiers import Asked
 from bot.request import ImageRequest, Reference
+from bot.spaces import SpaceRules, check_same
 from bot.storage.connection import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A valid request that waits to be accepted. price: micro-USD that all of it costs at most.
+    """A valid request that waits to be accepted. price: micro-USD that all of it costs at most. review: an admin is to
+    look at its pictures before they are shown. payer: who pays; None for the person alone, for no team. rules: those of
+    the space, by which it was checked; None where nothing was.
 
     others: pictures of the quoted message that could have been meant instead; `index` is their place in it.
     """
@@ -41,6 +44,18 @@ class Draft:
     notes: tuple[Text, ...] = ()
     private: bool = False
     priority: int = 0
+    review: bool = False
+    payer: Payer | None = None
+    rules: SpaceRules | None = None
+
+    @property
+    def paid_by(self) -> Payer:
+        return self.payer or payer_of(self.person)
+
+
+def payer_of(person: Person, team: str = "") -> Payer:
+    """Somebody who asks now, for a team (its id) or for themselves."""
+    return Payer(person=person.id, space=person.space, persons=person.persons, team=team, roles=person.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +69,51 @@ class Accepted:
 def accept(connection: Connection, draft: Draft, rules: Rules, *, most_waiting: int) -> Accepted | None:
     """Close the inbox row, take the holds, store the generation; None if this invocation was dealt with before.
 
-    Raises `QuotaExceeded` and `Unavailable`; then nothing of it happened.
+    Raises `QuotaExceeded`, `NotAllowed`, `RulesChanged` and `Unavailable`; then nothing of it happened.
     """
     generation = new_id()
     if not inbox.close(connection, draft.invocation, generation):
         return None
     state = State.ASKED if draft.ask else State.QUEUED
+    _check_room(connection, draft.person.id, most_waiting if state is State.QUEUED else None)
+    payer = _standing(connection, draft.paid_by, draft.request, rules, draft.rules)
     if state is State.QUEUED:
-        _check_room(connection, most_waiting)
-        _hold(connection, generation, draft.person.id, draft.person.space, draft.request, draft.price, rules)
-    _store(connection, generation, state, draft, rules.at)
+        _hold(connection, generation, payer, draft.request, draft.price, rules)
+    _store(connection, generation, state, draft, payer, rules.at)
     return Accepted(generation, state)
 
 
 def go(
-    connection: Connection, generation: str, invocation: str, person: Person, rules: Rules, *, most_waiting: int
+    connection: Connection,
+    generation: str,
+    invocation: str,
+    person: Person,
+    rules: Rules,
+    *,
+    most_waiting: int,
+    checked: SpaceRules | None = None,
 ) -> Accepted | None:
-    """The asker says yes to the price: the holds are taken now. None for a repeated press."""
+    """The asker says yes to the price: the holds are taken now. None for a repeated press.
+
+    The team that pays is the one of the question; an admin who answers for somebody lends them no roles. checked: the
+    rules of its space, by which it was checked once more.
+    """
     asked = load(connection, generation, locked=True)
     own(asked, person)
     if not inbox.close(connection, invocation, generation):
         return None
     if asked.state is not State.ASKED:
         raise UsageError(text("This question was answered before."))
-    _check_room(connection, most_waiting)
-    _hold(connection, asked.id, asked.person, asked.space, asked.request, asked.price, rules)
+    _check_room(connection, asked.person, most_waiting)
+    roles = person.roles if person.owns(asked) and person.space == asked.space else ()
+    payer = Payer(person=asked.person, space=asked.space, team=asked.team, roles=roles)
+    stands = _standing(connection, payer, asked.request, rules, checked)
+    _hold(connection, asked.id, stands, asked.request, asked.price, rules)
     connection.execute(
-        "UPDATE generations SET state='queued', created_at=:at WHERE id=:id AND state='asked'", id=asked.id, at=rules.at
+        "UPDATE generations SET state='queued', created_at=:at, in_flight=:in_flight WHERE id=:id AND state='asked'",
+        id=asked.id,
+        at=rules.at,
+        in_flight=stands.in_flight,
     )
     note(connection, asked.id, "accepted", rules.at)
     want_post(connection, asked.id)
@@ -145,7 +178,7 @@ def want_post(connection: Connection, generation: str) -> None:
 
 def own(generation: Generation, person: Person) -> None:
     """Raises `NotAllowed` unless it is this person's, or the person is an admin where it was made."""
-    if generation.person != person.id and not person.rules(generation.space):
+    if not person.owns(generation) and not person.rules(generation.space):
         raise NotAllowed(
             text(
                 "{id} belongs to {name}; only they or an admin may do that.",
@@ -155,28 +188,50 @@ def own(generation: Generation, person: Person) -> None:
         )
 
 
-def _check_room(connection: Connection, most_waiting: int) -> None:
-    connection.lock("line")  # who counts at the same time would find the same last place free
-    row = connection.row("SELECT count(*) AS n FROM generations WHERE state='queued'")
-    if row and row["n"] >= most_waiting:
+def _check_room(connection: Connection, person: str, most_waiting: int | None) -> None:
+    """most_waiting: None where it does not wait in the line yet."""
+    connection.lock("line")  # who counts at the same time would find the same last place free; nor is anybody forgotten
+    row = connection.row(
+        "SELECT count(*) AS n, (SELECT count(*) FROM people WHERE id=:person) AS known"
+        " FROM generations WHERE state='queued'",
+        person=person,
+    )
+    if row and not row["known"]:
+        raise UsageError(text("This account was just forgotten. Please ask again."))
+    if row and most_waiting is not None and row["n"] >= most_waiting:
         raise Unavailable(
             text("{count} requests are waiting already; please try again in a few minutes.", count=row["n"])
         )
 
 
+def _standing(
+    connection: Connection, payer: Payer, request: ImageRequest, rules: Rules, checked: SpaceRules | None
+) -> Standing:
+    """Raises `NotAllowed` for what the payer's tiers do not include, `RulesChanged` where it has to be checked anew."""
+    found = standing.of(connection, payer, rules)
+    if checked is not None:
+        check_same(found.space_rules, checked)
+    given = len(request.references)
+    asked = Asked(model=request.model, size=request.size, references=given, pictures=request.count)
+    standing.check(connection, found, asked, rules)
+    return found
+
+
 def _hold(
-    connection: Connection, generation: str, person: str, space: str, request: ImageRequest, price: int, rules: Rules
+    connection: Connection, generation: str, payer: Standing, request: ImageRequest, price: int, rules: Rules
 ) -> None:
-    ledger.hold(connection, generation, accounts_of(person, space), {"images": request.count, "usd": price}, rules)
+    ledger.take(connection, generation, payer, {"images": request.count, "usd": price}, rules)
 
 
-def _store(connection: Connection, generation: str, state: State, draft: Draft, at: int) -> None:
+def _store(connection: Connection, generation: str, state: State, draft: Draft, payer: Standing, at: int) -> None:
     request = draft.request
     connection.execute(
         "INSERT INTO generations (id, invocation, person, person_name, space, adapter, language, request, provider,"
-        " providers, model, count, price, parent, parent_index, others, notes, private, state, priority, created_at)"
+        " providers, model, count, price, parent, parent_index, others, notes, private, state, priority, created_at,"
+        " team, in_flight)"
         " VALUES (:id, :invocation, :person, :name, :space, :adapter, :language, :request, :provider, :providers,"
-        " :model, :count, :price, :parent, :parent_index, :others, :notes, :private, :state, :priority, :at)",
+        " :model, :count, :price, :parent, :parent_index, :others, :notes, :private, :state, :priority, :at,"
+        " :team, :in_flight)",
         id=generation,
         invocation=draft.invocation,
         person=draft.person.id,
@@ -196,9 +251,13 @@ def _store(connection: Connection, generation: str, state: State, draft: Draft, 
         notes=json.dumps([each.to_json() for each in draft.notes], ensure_ascii=False),
         private=int(draft.private),
         state=state,
-        priority=draft.priority,
+        priority=max(draft.priority, payer.priority),
         at=at,
+        team=payer.payer.team,
+        in_flight=payer.in_flight,
     )
+    if draft.review:
+        review_due(connection, generation, draft.person.space)
     jobs = [{"generation": generation, "number": number} for number in range(request.jobs)]
     connection.execute_many("INSERT INTO jobs (generation, number, state) VALUES (:generation, :number, 'ready')", jobs)
     connection.execute(

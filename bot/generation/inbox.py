@@ -10,12 +10,16 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from bot.i18n import Text
 from bot.storage.connection import Connection, Row
 
 # No platform repeats an event after so long.
 KEEP_DAYS = 7
 # An open row older than this is not run after a restart: its asker is told, and may ask again.
 TOO_OLD = timedelta(hours=1)
+
+# Stands in place of a generation, in an open row, before the words of what was done.
+_BEGUN = "done:"
 
 
 def receive(
@@ -50,6 +54,36 @@ def close(connection: Connection, invocation: str, generation: str = "") -> bool
         generation=generation,
     )
     return closed == 1
+
+
+def begin(connection: Connection, invocation: str) -> bool:
+    """Whether what it asks for is to be done now; False where that was done before, by whoever answered it then.
+
+    For what changes something by itself and is answered afterwards: it is called first in that very transaction, and
+    `say` last. Whoever takes the same row over meanwhile waits here.
+    """
+    begun = connection.execute(
+        "UPDATE inbox SET generation=:begun WHERE id=:id AND (state='received') IS TRUE AND generation=''",
+        id=invocation,
+        begun=_BEGUN,
+    )
+    return begun == 1
+
+
+def say(connection: Connection, invocation: str, words: Text | None) -> None:
+    """What is to be answered, for whoever has to answer it after a crash; None where nothing was done."""
+    connection.execute(
+        "UPDATE inbox SET generation=:said WHERE id=:id AND (state='received') IS TRUE",
+        id=invocation,
+        said=_BEGUN + json.dumps(words.to_json(), ensure_ascii=False) if words else "",
+    )
+
+
+def said(connection: Connection, invocation: str) -> Text | None:
+    """What was done, in words; None where it was answered, too."""
+    row = connection.row("SELECT generation FROM inbox WHERE id=:id AND state='received'", id=invocation)
+    words = str(row["generation"]).removeprefix(_BEGUN) if row else ""
+    return Text.from_json(json.loads(words)) if words else None
 
 
 def became(connection: Connection, invocation: str) -> str:

@@ -1,10 +1,10 @@
 """Who is next: fair between persons, within every limit, decided in one transaction.
 
 Persons take turns: whoever was served longest ago comes first, with one generation each, so nobody waits for more than
-one turn of each other person. A higher priority goes before. Each person may have so many in flight, all together so
-many, and a provider is asked for so many pictures a minute (GCRA: one row a provider, no counter to reset). A
-generation goes to the first of its providers that is not left alone and is under its rate; one that has just been left
-alone gets a single one at first.
+one turn of each other person. A higher priority goes before. Each person may have so many in flight, or as many as the
+tier says under which they asked, all together so many, and a provider is asked for so many pictures a minute (GCRA: one
+row a provider, no counter to reset). A generation goes to the first of its providers that is not left alone and is
+under its rate; one that has just been left alone gets a single one at first.
 """
 
 from collections import defaultdict, deque
@@ -25,17 +25,27 @@ FAR = 3_600_000_000  # nothing is put back for so long: the clock that said so w
 
 _FLYING = f"state IN ({listed(IN_FLIGHT)})"
 _WAITING = (
-    "SELECT g.id, g.person, g.provider, g.providers, g.count, g.seq, g.priority, g.cancelled, p.turn"
+    "SELECT g.id, g.person, g.provider, g.providers, g.count, g.seq, g.priority, g.cancelled, g.in_flight, p.turn"
     " FROM generations g JOIN people p ON p.id=g.person WHERE g.state='queued'"
 )
 _IN_ORDER = " ORDER BY g.priority DESC, g.seq"
-_FULL = f"SELECT person FROM generations WHERE {_FLYING} GROUP BY person HAVING count(*)>=:most"
+# How many of a person's may fly at once: what the most generous of their waiting ones says.
+_MOST = (
+    "SELECT person, max(CASE WHEN in_flight=0 THEN :most ELSE in_flight END) AS most FROM generations"
+    " WHERE state='queued' GROUP BY person"
+)
+_FULL = (
+    f"SELECT f.person FROM generations f JOIN ({_MOST}) w ON w.person=f.person WHERE f.{_FLYING}"
+    " GROUP BY f.person HAVING count(*)>=min(w.most)"
+)
 _DUE = "(g.run_after<=:now OR g.run_after>:never)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What may run at once; images_per_minute counts for each provider by itself."""
+    """What may run at once; images_per_minute counts for each provider by itself. per_person: where no tier says more
+    or less.
+    """
 
     per_person: int
     running: int
@@ -86,9 +96,10 @@ def admit(
     on_trial = health.on_trial(connection, now)
     tried = on_trial & _asked_now(connection)
     asked: dict[str, str] = {}
+    most: dict[str, int] = {}
 
     def may_run(row: Row) -> bool:
-        if busy.get(row["person"], 0) >= capacity.per_person:
+        if busy.get(row["person"], 0) >= most[row["person"]]:
             return False
         nonlocal tried
         if row["cancelled"]:  # it only has to settle what came, and asks nobody
@@ -103,6 +114,8 @@ def admit(
     # Whoever has as many in flight as they may is not even looked at, however many of theirs wait.
     sql = f"{_WAITING} AND {_DUE} AND (g.cancelled=1 OR g.person NOT IN ({_FULL})){_IN_ORDER}"
     waiting = connection.rows(sql, now=now, never=now + FAR, most=capacity.per_person)
+    for row in waiting:
+        most[row["person"]] = max(most.get(row["person"], 0), row["in_flight"] or capacity.per_person)
     for row in islice(_in_turn(waiting, may_run), room):
         busy[row["person"]] = busy.get(row["person"], 0) + 1
         chosen.append(row)

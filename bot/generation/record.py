@@ -24,7 +24,7 @@ def new_id() -> str:
 # Columns that are taken over as they are.
 _SAME = (
     *("id", "person", "person_name", "space", "adapter", "language", "provider", "attempt", "price"),
-    *("parent", "parent_index", "charged", "tries", "created_at", "started_at", "finished_at"),
+    *("parent", "parent_index", "charged", "tries", "created_at", "started_at", "finished_at", "team", "refunded_at"),
 )
 
 
@@ -47,7 +47,11 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """provider: the one that was asked last, or is to be asked first."""
+    """provider: the one that was asked last, or is to be asked first.
+
+    review: "" where nobody need look at it first, else "due" until it has ended, "waiting" for an admin, "approved" or
+    "refused" by one, or "released" because reviews were switched off. team: the id of the one that pays, "" for none.
+    """
 
     id: str
     person: str
@@ -76,6 +80,18 @@ class Generation:
     finished_at: int
     images: tuple[Image, ...]
     missing: tuple[Text, ...]
+    review: str = ""
+    team: str = ""
+    refunded_at: int = 0
+
+    @property
+    def given_back(self) -> bool:
+        return self.refunded_at > 0
+
+    @property
+    def held_back(self) -> bool:
+        """Its pictures are for the eyes of the admins who review them alone."""
+        return self.review in ("due", "waiting", "refused")
 
     @property
     def ended(self) -> bool:
@@ -85,7 +101,8 @@ class Generation:
 def load(connection: Connection, generation: str, *, locked: bool = False) -> Generation:
     """Raises `NotThere` for an id that does not exist. locked: nobody changes it before the transaction ends."""
     look = connection.lock_row if locked else connection.row
-    row = look("SELECT * FROM generations WHERE id=:id", id=generation.lower())
+    review = "(SELECT state FROM reviews WHERE generation=generations.id) AS review"
+    row = look(f"SELECT *, {review} FROM generations WHERE id=:id", id=generation.lower())
     if row is None:
         raise unknown(generation)
     images = connection.rows("SELECT * FROM images WHERE generation=:id ORDER BY position", id=row["id"])
@@ -144,6 +161,7 @@ def _generation(row: Row, images: list[Row], jobs: list[Row]) -> Generation:
         others=tuple(Reference(**each) for each in json.loads(row["others"])),
         images=tuple(_image(image) for image in images),
         missing=tuple(words for words in missing if words),
+        review=row["review"] or "",
     )
 
 

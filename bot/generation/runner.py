@@ -41,7 +41,8 @@ LINK_GOOD = 86_400.0  # seconds; the same request may be sent again for nearly a
 @dataclass(kw_only=True)
 class Runner:
     """changed: told the id of a generation of which there is something new to show. folder: where the files of a
-    generation lie while it runs. link: where a blob can be fetched by providers that take that.
+    generation lie while it runs. link: where a blob can be fetched by providers that take that. zone: in whose days it
+    is counted what was used.
     """
 
     database: Database
@@ -53,6 +54,7 @@ class Runner:
     folder: Path
     images_per_minute: int = 500
     with_metadata: bool = True
+    zone: str = "UTC"
     link: Link = nowhere
     jitter: random.Random = field(default_factory=random.Random)
 
@@ -82,7 +84,7 @@ class Runner:
         waits = [pause for pause in pauses if pause is not None]
         if waits and await self._put_back(mine, work, max(waits)):
             return
-        state = await insist(self.database, settling.conclude, mine, self._at())
+        state = await insist(self.database, settling.conclude, mine, self._at(), self.zone)
         if state is not None:
             log.info("generation ended", generation=mine.id, state=str(state))
             self.changed(mine.id)

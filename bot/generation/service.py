@@ -2,8 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,14 +12,16 @@ from bot.chat import AccountLine
 from bot.clock import micros
 from bot.errors import Unavailable
 from bot.generation import accepting, record
-from bot.generation.accepting import Accepted, Draft
+from bot.generation.accepting import Accepted, Draft, payer_of
 from bot.generation.health import Resting, resting
 from bot.generation.record import Generation
 from bot.i18n import text
 from bot.people import Person
 from bot.quota import ledger
-from bot.quota.ledger import Rules
-from bot.quota.limits import Policy, accounts_of
+from bot.quota.limits import Policy
+from bot.quota.standing import Payer, Rules
+from bot.quota.tiers import Tier
+from bot.spaces import SpaceRules
 from bot.storage.database import Database
 
 # Below this nothing is accepted any more: a picture that was paid for must find room (a 4096x4096 PNG has up to 50 MB).
@@ -29,7 +31,7 @@ LEAST_DISK = 200 * 1024 * 1024
 @dataclass(kw_only=True)
 class GenerationService:
     """accepted, changed: told ids; the line wakes for the first, delivery for both. check_store: raises `Unavailable`
-    where the pictures' store would keep nothing just now.
+    where the pictures' store would keep nothing just now. tiers: those of settings, by name.
     """
 
     database: Database
@@ -44,9 +46,10 @@ class GenerationService:
     changed: Callable[[str], None]
     check_store: Callable[[], Awaitable[None]] | None = None
     draining: bool = False
+    tiers: Mapping[str, Tier] = field(default_factory=dict)
 
     def rules(self) -> Rules:
-        return Rules(policy=self.policy, now=self.clock(), zone=self.zone)
+        return Rules(policy=self.policy, now=self.clock(), zone=self.zone, tiers=self.tiers)
 
     def asks(self, price: int, count: int) -> bool:
         """Whether so much is asked about before it is held."""
@@ -60,11 +63,19 @@ class GenerationService:
             self.accepted(taken.generation)
         return taken
 
-    async def go(self, generation: str, invocation: str, person: Person) -> Accepted | None:
-        """Yes to a price question; raises as `accept` does."""
+    async def go(
+        self, generation: str, invocation: str, person: Person, checked: SpaceRules | None = None
+    ) -> Accepted | None:
+        """Yes to a price question; raises as `accept` does. checked: the rules of its space, as they were known."""
         await self.check_room()
         taken = await self.database.transaction(
-            accepting.go, generation, invocation, person, self.rules(), most_waiting=self.most_waiting
+            accepting.go,
+            generation,
+            invocation,
+            person,
+            self.rules(),
+            most_waiting=self.most_waiting,
+            checked=checked,
         )
         if taken:
             self.accepted(taken.generation)
@@ -82,11 +93,17 @@ class GenerationService:
         """The providers that are left alone just now."""
         return await self.database.read(resting, micros(datetime.now(UTC)))
 
-    async def accounts(self, person: Person) -> tuple[AccountLine, ...]:
-        return await self.accounts_of(person.id, person.space)
+    async def accounts(self, person: Person, team: str = "") -> tuple[AccountLine, ...]:
+        """As this person reads them who would ask now, for a team (its id) or for themselves."""
+        return await self._lines(payer_of(person, team))
 
-    async def accounts_of(self, person: str, space: str) -> tuple[AccountLine, ...]:
-        return await self.database.read(ledger.lines, accounts_of(person, space), self.rules())
+    async def accounts_of(self, generation: Generation) -> tuple[AccountLine, ...]:
+        """Of whoever pays for it."""
+        payer = Payer(person=generation.person, space=generation.space, team=generation.team)
+        return await self._lines(payer)
+
+    async def _lines(self, payer: Payer) -> tuple[AccountLine, ...]:
+        return await self.database.read(ledger.lines, payer, self.rules())
 
     async def check_room(self) -> None:
         """Raises `Unavailable` where a picture could not be kept."""

@@ -6,13 +6,13 @@ All but `sending` may be run again although they were done, by a runner that was
 
 from bot.errors import ProviderError
 from bot.generation.accepting import want_post
-from bot.generation.outbox import want_log
+from bot.generation.outbox import hold_back, want_log
 from bot.generation.queue import Admitted, keep_pace
 from bot.generation.record import note, write_text
 from bot.generation.states import IN_FLIGHT, JobState, State, listed
 from bot.i18n import Text, text
 from bot.providers.base import Produced
-from bot.quota import ledger
+from bot.quota import ledger, usage
 from bot.spaces import rules_of
 from bot.storage.connection import Connection, Row
 
@@ -169,8 +169,11 @@ def put_back(connection: Connection, mine: Admitted, wait: int, at: int) -> bool
     return bool(back)
 
 
-def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
-    """The end: holds settled to what was made, the posting wanted, all at once. None if it was not ours to end."""
+def conclude(connection: Connection, mine: Admitted, at: int, zone: str = "UTC") -> State | None:
+    """The end: holds settled to what was made, the posting wanted, all at once. None if it was not ours to end.
+
+    zone: in whose days it is counted.
+    """
     row = connection.lock_row(f"SELECT * FROM generations WHERE {MINE}", id=mine.id, attempt=mine.attempt)
     if row is None:
         return None
@@ -194,14 +197,18 @@ def conclude(connection: Connection, mine: Admitted, at: int) -> State | None:
     )
     note(connection, mine.id, state, at)
     want_post(connection, mine.id)
-    if not row["private"]:
-        want_log(connection, mine.id, rules_of(connection, row["space"]).log)
+    rules = rules_of(connection, row["space"])
+    held_back = bool(images) and hold_back(connection, mine.id, rules.review, at)
+    if not row["private"] and not held_back:
+        want_log(connection, mine.id, rules.log)
+    cause = next((job["error"] for job in jobs if job["error"]), "")
+    usage.count(connection, row, images=spent["images"], usd=spent["usd"], state=state, cause=cause, at=at, zone=zone)
     # Last: everybody waits for the balances of all, from here to the commit.
     ledger.settle(connection, mine.id, spent, at, possible={"usd": risk})
     return state
 
 
-def resolve_unknown(connection: Connection, before: int, at: int, *, charge: bool) -> list[str]:
+def resolve_unknown(connection: Connection, before: int, at: int, *, charge: bool, zone: str = "UTC") -> list[str]:
     """Decide money that was possibly billed long enough ago."""
     connection.lock("unknown")
     rows = connection.rows(
@@ -210,9 +217,30 @@ def resolve_unknown(connection: Connection, before: int, at: int, *, charge: boo
         before=before,
     )
     for row in rows:
-        ledger.resolve(connection, row["id"], at, charge=charge, reason="no answer in time")
-        note(connection, row["id"], "charged" if charge else "released", at)
+        _decide(connection, row["id"], at, charge=charge, reason="no answer in time", zone=zone)
     return [row["id"] for row in rows]
+
+
+def resolve_one(
+    connection: Connection, generation: str, at: int, *, charge: bool, reason: str, zone: str = "UTC"
+) -> bool:
+    """Decide what one generation was possibly billed; False where there is nothing to decide."""
+    connection.lock("unknown")
+    return _decide(connection, generation, at, charge=charge, reason=reason, zone=zone)
+
+
+def _decide(connection: Connection, generation: str, at: int, *, charge: bool, reason: str, zone: str) -> bool:
+    row = connection.row("SELECT * FROM generations WHERE id=:id", id=generation)
+    owed = connection.row(
+        "SELECT amount FROM holds WHERE generation=:id AND account='all' AND unit='usd' AND state='possible'",
+        id=generation,
+    )
+    if row is None or owed is None:
+        return False
+    note(connection, generation, "charged" if charge else "released", at)
+    if charge:
+        usage.count(connection, row, images=0, usd=owed["amount"], state=usage.RESOLVED, at=at, zone=zone)
+    return ledger.resolve(connection, generation, at, charge=charge, reason=reason)
 
 
 def keep_blob(connection: Connection, blob: str, size: int, at: int) -> None:

@@ -1,6 +1,6 @@
-"""What a limit is, and the words for one that is short. No I/O."""
+"""What an account and a limit are, and the words for one that is short. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +19,11 @@ Policy = Mapping[tuple[str, str, str], int | None]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
-    """One purse: everyone's (`all`), a space's or a person's. Ordered by name, which is the order of locking."""
+    """One purse, ordered by name, which is the order of locking.
+
+    `all`, `space:ID`, `team:ID` are pools; `person:ID`, `share:space:SPACE/PERSON` and `share:team:TEAM/PERSON` are one
+    person's; `grant:SEQ` is what somebody was given beside those.
+    """
 
     name: str
 
@@ -28,19 +32,98 @@ class Account:
         return self.name.partition(":")[0]
 
     @property
+    def is_personal(self) -> bool:
+        """Whether a grant may stand in for it."""
+        return self.kind in ("person", "share")
+
+    @property
+    def is_pool(self) -> bool:
+        return self.kind in ("all", "space", "team")
+
+    @property
+    def team(self) -> str:
+        """The team's id, of its pool and of a share of it."""
+        if self.kind == "team":
+            return self.name.removeprefix("team:")
+        return self.name.removeprefix("share:team:").rpartition("/")[0] if self.name.startswith("share:team:") else ""
+
+    @property
+    def space(self) -> str:
+        """The space, of its pool and of a share of it."""
+        if self.kind == "space":
+            return self.name.removeprefix("space:")
+        return self.name.removeprefix("share:space:").rpartition("/")[0] if self.name.startswith("share:space:") else ""
+
+    @property
+    def person(self) -> str:
+        """The person's id, of what is one person's."""
+        return self.name.removeprefix("person:") if self.kind == "person" else self.name.rpartition("/")[2]
+
+    @property
     def title(self) -> Text:
-        match self.kind:
-            case "person":
+        """As the person reads it whose it is, or who draws on it."""
+        match self.name.split(":")[:2]:
+            case ["person", _]:
                 return text("You")
-            case "space":
+            case ["space", _]:
                 return text("This space")
+            case ["team", _]:
+                return text("This team")
+            case ["share", "space"]:
+                return text("Your share in this space")
+            case ["share", _]:
+                return text("Your share of this team")
+            case ["grant", _]:
+                return text("Given to you")
             case _:
                 return text("Everyone")
 
 
-def accounts_of(person: str, space: str) -> tuple[Account, ...]:
-    """Every account that a request of this person in this space draws on, in locking order."""
-    return tuple(sorted((Account("all"), Account(f"person:{person}"), Account(f"space:{space}"))))
+EVERYONE = Account("all")
+
+
+def of_person(person: str) -> Account:
+    return Account(f"person:{person}")
+
+
+def of_space(space: str) -> Account:
+    return Account(f"space:{space}")
+
+
+def of_team(team: str) -> Account:
+    return Account(f"team:{team}")
+
+
+def share_in_space(space: str, person: str) -> Account:
+    return Account(f"share:space:{space}/{person}")
+
+
+def share_of_team(team: str, person: str) -> Account:
+    return Account(f"share:team:{team}/{person}")
+
+
+def members_default(team: str) -> Account:
+    """Holds nothing: its limits are those of every member who has none of their own."""
+    return Account(f"share:team:{team}")
+
+
+def admins_limit(space: str) -> Account:
+    """Holds nothing: its limits are what the admins of a space set for all of it, below the operator's."""
+    return Account(f"local:space:{space}")
+
+
+def accounts_of(
+    person: str, space: str, *, linked: Iterable[str] = (), team: str = "", member: str = ""
+) -> tuple[Account, ...]:
+    """Every account that a request of this person in this space draws on, in locking order.
+
+    linked: the other accounts of the same human. member: the one of them that is in the team.
+    """
+    accounts = {EVERYONE, of_space(space), share_in_space(space, person)}
+    accounts |= {of_person(each) for each in (person, *linked)}
+    if team:
+        accounts |= {of_team(team), share_of_team(team, member or person)}
+    return tuple(sorted(accounts))
 
 
 def amount(unit: str, value: int) -> Text:
@@ -61,6 +144,17 @@ def window_name(window: str) -> Text:
     return names[window]
 
 
+def giver(account: Account, owners: Sequence[str] = ()) -> Text:
+    """Who can give more of an account. owners: names of a team's."""
+    if account.kind == "team":
+        return text("an admin of the team's space")  # an owner divides what the team has, and has no more
+    if account.team and owners:
+        return Text("{words}", {"words": tuple(owners)})  # names are the same in every language
+    if account.team:
+        return text("an owner of this team")
+    return text("an admin of this space") if account.space else text("the bot's operator")
+
+
 def told(line: AccountLine) -> Text:
     """One account in one sentence."""
     values = {"account": line.name, "used": _number(line.unit, line.used), "window": window_name(line.window)}
@@ -77,25 +171,25 @@ def told(line: AccountLine) -> Text:
 
 
 def refusal(line: AccountLine, wanted: int) -> QuotaExceeded:
-    """The refusal that names the account that is short, what is left there and when it resets."""
+    """The refusal that names the account that is short, what is left there, when it resets and who can give more."""
     values = {
         "account": line.name,
         "limit": amount(line.unit, line.limit or 0),
         "window": window_name(line.window),
         "left": _number(line.unit, line.left or 0),
         "wanted": amount(line.unit, wanted),
+        "who": line.who or text("the bot's operator"),
     }
     if not line.limit:
-        return QuotaExceeded(text("{account}: no pictures are allowed here. An admin can change that.", **values))
+        return QuotaExceeded(text("{account}: no pictures are allowed here; {who} can change that.", **values))
     if line.resets is None:
         return QuotaExceeded(
-            text(
-                "{account}: {left} left of {limit} {window}, and this needs {wanted}. An admin can give more.", **values
-            )
+            text("{account}: {left} left of {limit} {window}, and this needs {wanted}; {who} can give more.", **values)
         )
     return QuotaExceeded(
         text(
-            "{account}: {left} left of {limit} {window}, and this needs {wanted}. It starts anew at {resets}.",
+            "{account}: {left} left of {limit} {window}, and this needs {wanted}; {who} can give more."
+            " It starts anew at {resets}.",
             **values,
             resets=line.resets,
         )
@@ -103,6 +197,27 @@ def refusal(line: AccountLine, wanted: int) -> QuotaExceeded:
 
 
 def line(
-    account: Account, unit: str, window: str, *, used: int, held: int, limit: int | None, resets: datetime | None
+    account: Account,
+    unit: str,
+    window: str,
+    *,
+    used: int,
+    held: int,
+    limit: int | None,
+    resets: datetime | None,
+    name: Text | None = None,
+    who: Text | None = None,
+    period: str = "",
 ) -> AccountLine:
-    return AccountLine(name=account.title, unit=unit, window=window, used=used, held=held, limit=limit, resets=resets)
+    return AccountLine(
+        name=name or account.title,
+        unit=unit,
+        window=window,
+        used=used,
+        held=held,
+        limit=limit,
+        resets=resets,
+        account=account.name,
+        who=who or giver(account),
+        period=period,
+    )

@@ -29,13 +29,15 @@ from bot.generation.runner import Runner
 from bot.generation.service import GenerationService
 from bot.generation.workers import Workers
 from bot.media.normalise import Normaliser
+from bot.moderation import reviews
 from bot.people import Person, Preferences, find
 from bot.quota import audit, ledger
-from bot.quota.ledger import Rules
-from bot.quota.limits import Policy, accounts_of
+from bot.quota.limits import Policy
+from bot.quota.standing import Payer, Rules
 from bot.request import ImageRequest, Mode, Reference
 from bot.spaces import Spaces
 from bot.storage.database import Database
+from bot.teams import Memberships
 from tests.fakes import FakeAdapter, FakeBlobs, FakeClock, FakeNormaliser, FakeProvider
 
 CATALOGUE = load()
@@ -66,8 +68,9 @@ class Core:
 
     def __post_init__(self) -> None:
         self.changes: list[str] = []
-        self.spaces = Spaces(self.database)
+        self.spaces = Spaces(self.database, follow=reviews.follow)
         self.preferences = Preferences(self.database)
+        self.memberships = Memberships(self.database)
         self.providers = (self.provider, *self.others)
         self.router = Router(self.catalogue, tuple(provider.name for provider in self.providers))
         self.delivery = Delivery(
@@ -120,13 +123,16 @@ class Core:
             clock=self.clock,
             folder=self.folder,
         )
-        table, presses = commands.build(drawing, self.spaces, self.preferences, self.blobs.delete)
+        table, presses = commands.build(
+            drawing, self.spaces, self.preferences, self.blobs.delete, memberships=self.memberships
+        )
         dispatcher = Dispatcher(
             database=self.database,
             table=table,
             presses=presses,
             spaces=self.spaces,
             preferences=self.preferences,
+            memberships=self.memberships,
             delivery=self.delivery,
             clock=self.clock,
         )
@@ -242,9 +248,8 @@ class Core:
         """What stands in the books for a person and their space, by (account, unit, window), limits or not."""
         person = await self.person(by)
         rules = Rules(policy=_watched(), now=self.clock(), zone="UTC")
-        lines = await self.database.read(ledger.lines, accounts_of(person.id, person.space), rules)
-        names = {"You": "person", "This space": "space", "Everyone": "all"}
-        return {(names[str(line.name)], line.unit, line.window): line for line in lines}
+        lines = await self.database.read(ledger.lines, Payer(person=person.id, space=person.space), rules)
+        return {(line.account.partition(":")[0], line.unit, line.window): line for line in lines}
 
     async def spent(self, by: str = "bob") -> dict[str, tuple[int, int]]:
         """(spent, held) in all: pictures and money of the person, money of the space."""

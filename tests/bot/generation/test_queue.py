@@ -38,7 +38,7 @@ class Line:
     def __exit__(self, *_: object) -> None:
         self.books.close()
 
-    def comes(self, person: str, *, count: int = 1, priority: int = 0, provider: str = "p") -> str:
+    def comes(self, person: str, *, count: int = 1, priority: int = 0, provider: str = "p", in_flight: int = 0) -> str:
         if person not in self.people:
             self.people.add(person)
             self.books.raw.execute("INSERT INTO people (id, name, created_at) VALUES (?, ?, 0)", (person, person))
@@ -46,7 +46,8 @@ class Line:
         self.number += 1
         self.books.generation(name, person=person)
         self.books.raw.execute(
-            "UPDATE generations SET count=?, priority=?, provider=? WHERE id=?", (count, priority, provider, name)
+            "UPDATE generations SET count=?, priority=?, provider=?, in_flight=? WHERE id=?",
+            (count, priority, provider, in_flight, name),
         )
         return name
 
@@ -177,6 +178,32 @@ def test_nobody_has_more_in_flight_than_allowed(migrated: Path) -> None:
         assert line.admit() == []
         line.ends("a0")
         assert line.admit() == ["a2"]
+
+
+def test_a_tier_says_how_many_a_person_may_have_in_flight(migrated: Path) -> None:
+    with Line(migrated, Capacity(per_person=2, running=10, images_per_minute=100_000)) as line:
+        for _ in range(4):
+            line.comes("a", in_flight=3)
+            line.comes("b", in_flight=1)
+            line.comes("c")
+
+        assert sorted(line.admit()) == ["a0", "a3", "a6", "b1", "c2", "c5"]
+        assert line.admit() == []
+        line.ends("b1")
+        assert line.admit() == ["b4"]
+
+
+def test_of_several_that_wait_the_most_generous_says_how_many_fly(migrated: Path) -> None:
+    with Line(migrated, Capacity(per_person=2, running=10, images_per_minute=100_000)) as line:
+        for in_flight in (1, 0, 0, 1):
+            line.comes("a", in_flight=in_flight)
+
+        assert line.admit() == ["a0", "a1"]
+        assert line.admit() == []
+        line.ends("a0")
+        assert line.admit() == ["a2"]
+        line.ends("a1")
+        assert line.admit() == []  # the last one asked as one who may have one
 
 
 def test_all_together_have_no_more_in_flight_than_allowed(migrated: Path) -> None:

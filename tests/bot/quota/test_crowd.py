@@ -8,8 +8,7 @@ import pytest
 
 from bot.errors import QuotaExceeded
 from bot.quota import audit, ledger
-from bot.quota.ledger import Rules
-from bot.quota.limits import Account, accounts_of
+from bot.quota.standing import Payer, Rules
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
@@ -26,7 +25,7 @@ def take(connection: Connection, name: str, person: str, rules: Rules) -> None:
         id=name,
         person=person,
     )
-    ledger.hold(connection, name, accounts_of(person, "team"), {"images": 1, "usd": 40_000}, rules)
+    ledger.hold(connection, name, Payer(person=person, space="team"), {"images": 1, "usd": 40_000}, rules)
 
 
 @pytest.mark.parametrize("unit", ["images", "usd"])
@@ -41,7 +40,7 @@ async def test_two_hundred_at_once_are_granted_exactly_the_limit(database: Datab
     assert [(row["state"], row["n"]) for row in rows] == [("queued", 17)]
     books = await database.read(audit.verify)
     assert books.problems == ()
-    assert books.held == 17 * 6
+    assert books.held == 17 * 8
 
 
 async def test_a_pool_is_shared_by_everybody_and_lost_to_nobody(database: Database) -> None:
@@ -72,7 +71,7 @@ async def test_one_that_fails_leaves_the_others_of_its_batch_intact(database: Da
     rows = await database.fetch("SELECT id FROM generations ORDER BY id")
     assert [row["id"] for row in rows] == ["after", "before"]
     (line, *_) = await database.read(
-        ledger.lines, (Account("person:bob"),), Rules(policy={("person", "images", "day"): 9}, now=NOON, zone="UTC")
+        ledger.account_lines, ("person:bob",), Rules(policy={("person", "images", "day"): 9}, now=NOON, zone="UTC")
     )
     assert (line.used, line.held) == (0, 2)
     assert (await database.read(audit.verify)).problems == ()

@@ -7,25 +7,24 @@ import pytest
 from bot.errors import QuotaExceeded
 from bot.i18n import say
 from bot.quota import ledger
-from bot.quota.ledger import Rules
-from bot.quota.limits import Account, Policy
-from tests.bot.quota.books import BOB, EVE, EVERYONE, TEAM, Books
+from bot.quota.limits import Policy
+from bot.quota.standing import Payer, Rules
+from tests.bot.quota.books import BOB, EVE, EVERYONE, SHARE, SPACE, Books, payer
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)  # the last day of a month, and a Monday
-ALL = (BOB, TEAM, EVERYONE)
+ALL = (BOB, SHARE, SPACE, EVERYONE)
 NOTHING: Policy = {}
+BOB_PAYS = payer()
 
 
 def rules(policy: Policy = NOTHING, now: datetime = NOON, zone: str = "UTC") -> Rules:
     return Rules(policy=policy, now=now, zone=zone)
 
 
-def hold(
-    books: Books, name: str, images: int = 1, usd: int = 40_000, *, accounts: tuple[Account, ...] = ALL, by: Rules
-) -> None:
+def hold(books: Books, name: str, images: int = 1, usd: int = 40_000, *, who: Payer = BOB_PAYS, by: Rules) -> None:
     books.generation(name)
     try:
-        books.do(ledger.hold, name, accounts, {"images": images, "usd": usd}, by)
+        books.do(ledger.hold, name, who, {"images": images, "usd": usd}, by)
     except QuotaExceeded:
         books.connection.execute("DELETE FROM generations WHERE id=:name", name=name)
         raise
@@ -51,7 +50,7 @@ def test_settling_charges_what_was_made_and_gives_the_rest_back(books: Books) ->
 
     assert settle(books, "g", 3, 120_000)
     assert books.balance(BOB, "images", "day", "2026-11-30") == (3, 0)
-    assert books.balance(TEAM, "usd", "total", "all") == (120_000, 0)
+    assert books.balance(SPACE, "usd", "total", "all") == (120_000, 0)
     assert books.problems() == ()
 
 
@@ -151,7 +150,7 @@ def test_an_account_of_its_own_limit_does_not_look_at_the_others(books: Books) -
 
     hold(books, "g", 5, by=rules(policy))
     with pytest.raises(QuotaExceeded, match="You"):
-        hold(books, "h", accounts=(EVE, TEAM, EVERYONE), by=rules(policy))
+        hold(books, "h", who=payer("eve"), by=rules(policy))
 
 
 def test_a_limit_that_was_lowered_refuses_until_enough_is_free(books: Books) -> None:
@@ -171,8 +170,8 @@ def test_what_was_possibly_billed_stays_on_the_pools_alone(books: Books) -> None
     settle(books, "g", 0, 0, "unknown", possible={"usd": 80_000})
     assert books.balance(BOB, "usd", "total", "all") == (0, 0)
     assert books.balance(BOB, "images", "total", "all") == (0, 0)
-    assert books.balance(TEAM, "images", "total", "all") == (0, 0)
-    assert books.balance(TEAM, "usd", "total", "all") == (0, 80_000)
+    assert books.balance(SPACE, "images", "total", "all") == (0, 0)
+    assert books.balance(SPACE, "usd", "total", "all") == (0, 80_000)
     assert books.balance(EVERYONE, "usd", "total", "all") == (0, 80_000)
     assert books.problems() == ()
 
@@ -183,7 +182,7 @@ def test_what_was_possibly_billed_is_decided_once(books: Books, charge: bool, sp
     settle(books, "g", 0, 0, "unknown", possible={"usd": 80_000})
 
     assert books.do(ledger.resolve, "g", rules().at, charge=charge, reason="")
-    assert books.balance(TEAM, "usd", "total", "all") == (spent, 0)
+    assert books.balance(SPACE, "usd", "total", "all") == (spent, 0)
     assert books.balance(BOB, "usd", "total", "all") == (0, 0)
     assert not books.do(ledger.resolve, "g", rules().at, charge=not charge, reason="")
     assert books.problems() == ()
@@ -193,7 +192,7 @@ def test_lines_show_what_is_limited_and_what_the_person_used(books: Books) -> No
     policy = {("person", "images", "day"): 5, ("space", "usd", "month"): 1_000_000, ("all", "images", "day"): None}
     hold(books, "g", 2, 80_000, by=rules(policy))
 
-    lines = books.do(ledger.lines, ALL, rules(policy))
+    lines = books.do(ledger.lines, BOB_PAYS, rules(policy))
     shown = [(str(line.name), line.unit, line.window, line.used, line.held, line.left) for line in lines]
     assert shown == [
         ("You", "images", "day", 0, 2, 3),

@@ -45,4 +45,4 @@ def test_what_is_left_is_never_below_nothing() -> None:
 def test_accounts_stand_in_the_order_of_locking() -> None:
     names = [account.name for account in accounts_of("bob", "team")]
 
-    assert names == sorted(names) == ["all", "person:bob", "space:team"]
+    assert names == sorted(names) == ["all", "person:bob", "share:space:team/bob", "space:team"]

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.quota.windows import WINDOWS, periods, resets
+from bot.clock import micros
+from bot.quota.windows import WINDOWS, Zones, history, periods, periods_at, resets, resets_at, zone_at
 
 TICK = timedelta(microseconds=1)
 ZONES = sorted(available_timezones() - {"localtime", "Factory"})
+FAR_APART = ("UTC", "Asia/Shanghai", "America/Havana", "Europe/Berlin", "Pacific/Kiritimati", "Etc/GMT+12")
 MOMENTS = st.integers(1_704_067_200, 2_366_841_600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
@@ -91,3 +93,109 @@ def test_the_hour_that_comes_twice_belongs_to_one_day() -> None:
 
     assert second - first == timedelta(hours=1)
     assert periods(first, "Europe/Berlin") == periods(second, "Europe/Berlin")
+
+
+# --- of a space that moves
+
+WINDOWS_THAT_END = st.sampled_from(("day", "week", "month"))
+
+
+@st.composite
+def journeys(draw: st.DrawFn) -> tuple[Zones, datetime]:
+    """The zones that somebody chose over two months, and where they were before; and when it began."""
+    start = draw(MOMENTS)
+    steps = draw(st.lists(st.tuples(st.sampled_from(FAR_APART), st.integers(0, 20 * 86_400)), max_size=5))
+    moves, at = [], start
+    for zone, seconds in steps:
+        at += timedelta(seconds=seconds)
+        moves.append((zone, micros(at)))
+    return history(moves, draw(st.sampled_from(FAR_APART))), start
+
+
+@given(journeys(), WINDOWS_THAT_END, st.lists(st.integers(0, 80 * 86_400), min_size=2, max_size=20))
+def test_no_period_comes_back_once_another_has_begun(
+    journey: tuple[Zones, datetime], window: str, seconds: list[int]
+) -> None:
+    zones, start = journey
+    names = [periods_at(start + timedelta(seconds=each), zones)[window] for each in sorted(seconds)]
+
+    assert names == sorted(names)
+
+
+@given(journeys(), WINDOWS_THAT_END, st.integers(0, 80 * 86_400))
+def test_a_period_ends_where_it_is_said_to_whatever_moves_were_made(
+    journey: tuple[Zones, datetime], window: str, seconds: int
+) -> None:
+    zones, start = journey
+    now = start + timedelta(seconds=seconds)
+    known = [each for each in zones if each[1] <= micros(now)]
+    end = resets_at(window, now, known)
+
+    assert end is not None
+    end = end.astimezone(UTC)
+    name = periods_at(now, known)[window]
+    assert periods_at(end - TICK, known)[window] == name
+    assert periods_at(end, known)[window] > name
+    # However far the new zone is, it lasts at most about a day longer.
+    longest = {"day": 1, "week": 7, "month": 31}[window]
+    assert end - now <= timedelta(days=longest, hours=27)
+
+
+@given(journeys(), WINDOWS_THAT_END)
+def test_a_move_changes_nothing_at_its_moment(journey: tuple[Zones, datetime], window: str) -> None:
+    zones, _ = journey
+    for count, (_, at) in enumerate(zones[1:], 1):
+        moved = datetime.fromtimestamp(at / 1_000_000, UTC)
+        before, after = zones[:count], zones[: count + 1]
+
+        assert periods_at(moved, before)[window] == periods_at(moved, after)[window]
+
+
+@given(journeys(), WINDOWS_THAT_END, st.sampled_from(FAR_APART))
+def test_what_was_long_ago_may_be_forgotten(journey: tuple[Zones, datetime], window: str, usual: str) -> None:
+    zones, _ = journey
+    last = datetime.fromtimestamp(zones[-1][1] / 1_000_000, UTC)
+    if len(zones) == 1:
+        return
+    for days in (41, 70):
+        now = last + timedelta(days=days)
+
+        assert periods_at(now, ((usual, 0), zones[-1])) == periods_at(now, zones)
+        assert zone_at(zones, window, now) == zones[-1][0]
+
+
+def test_a_move_to_the_west_makes_the_running_day_longer_and_never_begins_it_anew() -> None:
+    zones = (("Asia/Shanghai", 0), ("UTC", micros(at("2026-11-21T12:00", "Asia/Shanghai"))))
+
+    assert periods_at(at("2026-11-21T23:59", "Asia/Shanghai"), zones)["day"] == "2026-11-21"
+    assert periods_at(at("2026-11-22T00:00", "Asia/Shanghai"), zones)["day"] == "2026-11-21"
+    assert periods_at(at("2026-11-22T00:00", "UTC"), zones)["day"] == "2026-11-22"
+    assert resets_at("day", at("2026-11-21T13:00", "Asia/Shanghai"), zones) == at("2026-11-22T00:00", "UTC")
+
+
+def test_a_move_to_the_east_waits_for_the_end_of_the_day() -> None:
+    zones = (("UTC", 0), ("Asia/Shanghai", micros(at("2026-11-21T17:00", "UTC"))))
+
+    assert periods_at(at("2026-11-21T23:59", "UTC"), zones)["day"] == "2026-11-21"
+    assert periods_at(at("2026-11-22T00:00", "UTC"), zones)["day"] == "2026-11-22"
+    assert resets_at("day", at("2026-11-22T00:00", "UTC"), zones) == at("2026-11-23T00:00", "Asia/Shanghai")
+    assert periods_at(at("2026-11-22T00:00", "UTC"), zones)["month"] == "2026-11"
+
+
+def test_a_move_across_the_date_line_brings_no_day_back() -> None:
+    zones = (("Pacific/Kiritimati", 0), ("Etc/GMT+12", micros(at("2026-11-21T12:00", "Pacific/Kiritimati"))))
+
+    assert periods_at(at("2026-11-22T00:00", "Pacific/Kiritimati"), zones)["day"] == "2026-11-21"
+    assert resets_at("day", at("2026-11-21T12:00", "Pacific/Kiritimati"), zones) == at("2026-11-22T00:00", "Etc/GMT+12")
+
+
+def test_who_thinks_better_of_it_before_the_day_ends_has_not_moved() -> None:
+    there, back = micros(at("2026-11-21T10:00", "UTC")), micros(at("2026-11-21T11:00", "UTC"))
+    zones = (("UTC", 0), ("Asia/Tokyo", there), ("UTC", back))
+
+    assert zone_at(zones, "day", at("2026-11-22T12:00", "UTC")) == "UTC"
+    assert resets_at("day", at("2026-11-21T12:00", "UTC"), zones) == at("2026-11-22T00:00", "UTC")
+
+
+def test_the_bots_own_zone_stands_before_the_moves_and_for_no_zone() -> None:
+    assert history((("", 5), ("Asia/Tokyo", 3)), "UTC") == (("UTC", 0), ("Asia/Tokyo", 3), ("UTC", 5))

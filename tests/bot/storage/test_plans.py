@@ -9,6 +9,9 @@ from bot.generation import inbox, outbox, queue, settling
 from bot.generation.queue import Capacity
 from bot.storage.connection import Connection, Row
 from bot.storage.database import Database
+from tests.postgres import about_sqlite
+
+pytestmark = about_sqlite(reason="PostgreSQL plans by its statistics, and reads a small table whole")
 
 LONG_AGO, NOW = 1, 10**15
 

@@ -37,12 +37,9 @@ def test_versions_follow_each_other(database_file: Path) -> None:
 
 
 def test_messages_that_stood_before_are_still_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    earlier, file = tmp_path / "migrations", tmp_path / "bot.db"
-    shutil.copytree(schema.VERSIONS.parent, earlier)
-    for later in sorted((earlier / "versions").glob("[0-9]*.py"))[4:]:
-        later.unlink()
+    file = tmp_path / "bot.db"
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "VERSIONS", earlier / "versions")
+        patch.setattr(schema, "VERSIONS", _versions_until(4, tmp_path))
         schema.migrate(file)
     with sqlite3.connect(file) as raw:
         for key, message in (("a:0", "m1"), ("b:0", "m2"), ("c:0", "")):
@@ -67,6 +64,68 @@ def _names(url: str) -> set[str]:
 def _run(url: str, sql: str) -> None:
     with postgres.connected(url) as raw:
         raw.execute(sql.encode())
+
+
+BEFORE_TEAMS = """
+INSERT INTO generations (id, invocation, person, person_name, space, adapter, language, request, provider, model, count,
+  price, state, charged, created_at, started_at, finished_at) VALUES
+  ('one', 'i1', 'ann', 'Ann', 'web/a', 'web', 'en', '{}', 'sandbox', 'seedream-4', 2, 80000, 'settled', 2, 1, 1000000, 3000000),
+  ('two', 'i2', 'ann', 'Ann', 'web/a', 'web', 'en', '{}', 'sandbox', 'seedream-4', 1, 40000, 'settled', 1, 1, 1000000, 900000000),
+  ('bad', 'i3', 'ann', 'Ann', 'web/a', 'web', 'en', '{}', 'sandbox', 'seedream-4', 1, 40000, 'failed', 0, 1, 1000000, 2000000),
+  ('not', 'i4', 'ann', 'Ann', 'web/a', 'web', 'en', '{}', 'sandbox', 'seedream-4', 1, 40000, 'cancelled', 0, 1, 0, 2000000),
+  ('now', 'i5', 'ann', 'Ann', 'web/a', 'web', 'en', '{}', 'sandbox', 'seedream-4', 1, 40000, 'queued', 0, 1, 0, 0);
+INSERT INTO jobs (generation, number, state, error) VALUES ('bad', 0, 'failed', 'busy'), ('bad', 1, 'failed', 'content');
+INSERT INTO entries (generation, kind, account, unit, held, spent, at) VALUES
+  ('one', 'hold', 'all', 'usd', 80000, 0, 1), ('one', 'settle', 'all', 'usd', -80000, 80000, 3000000),
+  ('two', 'hold', 'all', 'usd', 40000, 0, 1), ('two', 'settle', 'all', 'usd', -40000, 40000, 9000000);
+"""  # noqa: E501 - one row a line
+COUNTED = (
+    "SELECT day, person, requests, failed, images, usd FROM usage_days",
+    "SELECT day, bucket, n FROM latency_days ORDER BY bucket",
+    "SELECT day, cause, n FROM failure_days",
+)
+
+
+def test_what_was_made_before_there_were_teams_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "bot.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "VERSIONS", _versions_until(7, tmp_path))
+        schema.migrate(file)
+    with sqlite3.connect(file) as raw:
+        raw.executescript(BEFORE_TEAMS)
+    schema.migrate(file)
+    used, took, failed = (raw.execute(sql).fetchall() for sql in COUNTED)
+    raw.close()
+
+    assert used == [("1970-01-01", "ann", 3, 1, 3, 120_000)]
+    assert took == [("1970-01-01", 1, 1), ("1970-01-01", 14, 1)]
+    assert failed == [("1970-01-01", "busy", 1)]
+
+
+@needs_postgres
+def test_it_is_counted_on_postgres_alike(emptied: Emptied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_schema(emptied.url) as url:
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "VERSIONS", _versions_until(7, tmp_path))
+            schema.migrate(url)
+        with postgres.connected(url) as raw:
+            raw.execute(BEFORE_TEAMS.encode())
+        schema.migrate(url)
+        with postgres.connected(url) as raw:
+            used, took, failed = ([tuple(row.values()) for row in raw.execute(sql.encode())] for sql in COUNTED)
+
+    assert used == [("1970-01-01", "ann", 3, 1, 3, 120_000)]
+    assert took == [("1970-01-01", 1, 1), ("1970-01-01", 14, 1)]
+    assert failed == [("1970-01-01", "busy", 1)]
+
+
+def _versions_until(last: int, folder: Path) -> Path:
+    """The migrations as an earlier version had them."""
+    earlier = folder / "migrations"
+    shutil.copytree(schema.VERSIONS.parent, earlier)
+    for later in sorted((earlier / "versions").glob("[0-9]*.py"))[last:]:
+        later.unlink()
+    return earlier / "versions"
 
 
 @needs_postgres

@@ -1,0 +1,65 @@
+"""Many that draw on one pool, or on one grant, at the same time."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections import Counter
+
+import pytest
+
+from bot.audit import OPERATOR
+from bot.errors import QuotaExceeded
+from bot.quota import audit, grants, ledger
+from bot.quota.standing import Rules
+from bot.storage.connection import Connection
+from bot.storage.database import Database
+from bot.storage.postgres import PostgresDatabase
+from tests.bot.quota.books import PostgresBooks
+from tests.bot.quota.test_crowd import take
+from tests.bot.quota.test_ledger import NOON
+from tests.postgres import BOTH, ON_POSTGRES
+
+
+@pytest.mark.parametrize("engine", [ON_POSTGRES], indirect=True)
+@pytest.mark.timeout(60)
+async def test_two_processes_that_race_for_a_pool_are_granted_exactly_the_pool(database_url: str) -> None:
+    books = PostgresBooks(database_url)
+    books.team("red", *(f"p{number}" for number in range(5)))
+    books.do(ledger.set_limit, "team:red", "images", "month", 33)
+    command = "-m", "tests.bot.quota.taker", database_url
+    takers = [
+        await asyncio.create_subprocess_exec(sys.executable, *command, name, "60", stdin=PIPE, stdout=PIPE)
+        for name in ("a", "b")
+    ]
+    for taker in takers:
+        assert taker.stdout is not None
+        assert await taker.stdout.readline() == b"ready\n"
+
+    said = [out.decode().split() for out, _ in await asyncio.gather(*(taker.communicate(b"go\n") for taker in takers))]
+    books.close()
+    assert [words[:2] for words in said] == [["wrong", "nothing"]] * 2
+    granted = [int(words[2]) for words in said]
+    assert sum(granted) == 33
+    async with PostgresDatabase(database_url) as database:
+        found = await database.read(audit.verify)
+    assert (found.problems, found.held) == ((), 33 * 12)
+
+
+@pytest.mark.parametrize("engine", BOTH, indirect=True)
+async def test_a_crowd_of_one_person_gets_their_limit_and_their_grants_and_nothing_more(database: Database) -> None:
+    rules = Rules(policy={("person", "images", "day"): 5}, now=NOON, zone="UTC")
+
+    def give(connection: Connection, amount: int, days: int) -> str:
+        until = rules.at + days * 86_400_000_000
+        given = {"pool": "space:team", "person": "bob", "unit": "images"}
+        return f"grant:{grants.give(connection, **given, amount=amount, until=until, by=OPERATOR, at=rules.at)}"
+
+    later, sooner = await database.transaction(give, 3, 2), await database.transaction(give, 4, 1)
+    asking = [database.transaction(take, f"g{number}", "bob", rules) for number in range(60)]
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+
+    assert Counter(map(type, outcomes)) == {type(None): 12, QuotaExceeded: 48}
+    rows = await database.fetch("SELECT account, held FROM balances WHERE win='total' AND unit='images'")
+    held = {row["account"]: row["held"] for row in rows}
+    assert (held["person:bob"], held[later], held[sooner], held["all"]) == (5, 3, 4, 12)
+    assert (await database.read(audit.verify)).problems == ()
