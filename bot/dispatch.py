@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import structlog
 
-from bot import people
-from bot.asking import Answer, Asking, Presses, Quote
+from bot import people, teams
+from bot.asking import PLAIN_PRESSES, Answer, Asking, Presses, Quote
 from bot.chat import Actor, Button, Invocation, Post, Reply, Tone
 from bot.clock import micros
 from bot.command import Command, CommandTable, Option
@@ -30,15 +30,19 @@ from bot.generation.delivery import Delivery
 from bot.generation.insisting import insist
 from bot.generation.queue import LEASE
 from bot.i18n import plural, text
-from bot.people import Preferences, space_of
+from bot.people import Person, Preferences, space_of
 from bot.reading import Reading
-from bot.spaces import Spaces
+from bot.spaces import RulesChanged, Spaces
 from bot.storage.connection import Connection, Row
 from bot.storage.database import Database
+from bot.teams import Memberships, Team
 
 log = structlog.get_logger(__name__)
 
 Complete = Callable[[Invocation], Awaitable[Invocation]]
+
+NoAdmin = Callable[[Connection, str, str, int], None]
+"""Given a person who is no admin of a space (any more), the space and when: ends what they opened as one."""
 
 # Seconds after which an answer that could not be stored is stored again; the last one for ever.
 SHOW_AGAIN = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -48,6 +52,9 @@ LOOK_AGAIN = 2.0
 
 # Seconds that a database which broke off has to come back and say what it has kept.
 TO_KNOW = 10.0
+
+# How often rules may change while one and the same request is checked by them.
+CHANGES = 3
 
 # A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
 HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
@@ -69,21 +76,25 @@ class Dispatcher:
     preferences: Preferences
     delivery: Delivery
     clock: Callable[[], datetime]
+    memberships: Memberships | None = None
     language: str = "en"
     admins: Collection[str] = ()
     owner: str = ""
     lease: int = LEASE
     hears: Collection[str] | None = None
+    no_admin: NoAdmin | None = None
     _tasks: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
     _noting: set[asyncio.Task[bool]] = field(default_factory=set)
     _keeping: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
+        self._memberships = self.memberships or Memberships(self.database)
         self._reading = Reading(
             table=self.table,
             presses=self.presses,
             spaces=self.spaces,
             preferences=self.preferences,
+            memberships=self._memberships,
             language=self.language,
         )
 
@@ -152,9 +163,14 @@ class Dispatcher:
         """Whether the answer will be for the asker alone, as far as that is known from memory."""
         return self._reading.is_private(self._known(invocation), quoted=invocation.quoted is not None)
 
-    def suggest(self, actor: Actor, command: Command, option: Option) -> tuple[str, ...]:
-        """What this person may choose for an option, the usual first; from memory."""
-        return self._reading.suggest(self._as_listed(actor), command, option)
+    def suggest(
+        self, actor: Actor, command: Command, option: Option, room: str = "", chosen: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
+        """What this person may choose for an option, the usual first; from memory. room: where, if that is known.
+
+        chosen: the other options, as far as they are chosen.
+        """
+        return self._reading.suggest(self._as_listed(actor), command, option, room, chosen)
 
     def language_of(self, actor: Actor) -> str:
         """In which this person is spoken to; from memory."""
@@ -180,7 +196,7 @@ class Dispatcher:
                     invocation = self._known(await complete(invocation))
                 asking = await self._asking(invocation)
                 language = asking.language
-                answer = await self._answer(asking)
+                answer = await self._answer_by_rules(asking)
             except BotError as error:
                 log.info("refused", kind=type(error).__name__)
                 answer = Reply(text=error.text, tone=Tone.REFUSAL, private=True)
@@ -207,12 +223,37 @@ class Dispatcher:
         return None
 
     async def _asking(self, invocation: Invocation) -> Asking:
-        person = await self.database.transaction(people.find, invocation.actor, micros(self.clock()))
-        person = replace(person, everywhere=self._is_listed(invocation.actor))
+        person, found = await self._person(invocation)
         rules = self.spaces.of(space_of(invocation.actor))
         language = self._reading.language_of(invocation.actor)
         invocation, quote = await self._quote(invocation)
-        return Asking(invocation=invocation, person=person, language=language, quote=quote, rules=rules)
+        return Asking(
+            invocation=invocation,
+            person=person,
+            language=language,
+            quote=quote,
+            rules=rules,
+            teams=found,
+            allows_model=self._reading.allows_model(invocation.actor, invocation.place.room),
+        )
+
+    async def _person(self, invocation: Invocation) -> tuple[Person, tuple[Team, ...]]:
+        """Who asks, with their teams. What is known from memory spares most askings the looking."""
+        actor, room, at = invocation.actor, invocation.place.room, micros(self.clock())
+        person, found, changed = await self.database.transaction(
+            _arrive,
+            actor,
+            room,
+            at,
+            in_teams=bool(self._memberships.teams_of(actor)),
+            fresh=self._memberships.is_fresh(actor, room, at),
+            no_admin=self.no_admin,
+        )
+        if changed:
+            await self._memberships.changed()
+        # Whom a space has blocked has nothing of its teams elsewhere either.
+        mine = tuple(each for each in found if not self._reading.is_blocked(actor, each.space))
+        return replace(person, everywhere=self._is_listed(actor)), mine
 
     async def _quote(self, invocation: Invocation) -> tuple[Invocation, Quote | None]:
         """What is replied to. A line may begin with a picture's `ID:INDEX`, which chooses by itself."""
@@ -238,12 +279,24 @@ class Dispatcher:
                 return replace(invocation, quoted=None), None
         return invocation, Quote(generation=loaded, index=quoted.index, attachments=attachments)
 
+    async def _answer_by_rules(self, asking: Asking) -> Answer:
+        """By those that hold when it is accepted, whoever changed them meanwhile, and in whichever process."""
+        for _ in range(CHANGES):
+            try:
+                return await self._answer(asking)
+            except RulesChanged:
+                await self.spaces.load()
+                asking = replace(asking, rules=self.spaces.of(asking.person.space))
+        return await self._answer(asking)
+
     async def _answer(self, asking: Asking) -> Answer:
         invocation = asking.invocation
         quoted = asking.quote is not None
         self._reading.check_space(invocation, quoted=quoted)
         if invocation.press:
             press, generation, index = self._reading.pressed(invocation.press)
+            if invocation.press.partition(":")[0] in PLAIN_PRESSES:
+                return await press(asking, generation, index)
             return await press(asking, await self.database.read(record.load, generation), index)
         command, request = self._reading.bound(invocation, quoted=quoted)
         answer: Answer = await command.handle(request, asking)
@@ -359,6 +412,26 @@ class Dispatcher:
         task = asyncio.create_task(work, name=f"invocation {id}")
         self._tasks[id] = task
         task.add_done_callback(lambda _: self._tasks.pop(id, None))
+
+
+def _arrive(
+    connection: Connection,
+    actor: Actor,
+    room: str,
+    at: int,
+    *,
+    in_teams: bool,
+    fresh: bool,
+    no_admin: NoAdmin | None = None,
+) -> tuple[Person, list[Team], bool]:
+    """Who asks, the teams that they are in, and whether their roles have just changed these."""
+    person = people.find(connection, actor, at)
+    if no_admin and person.keyed and not person.admin:
+        no_admin(connection, person.id, person.space, at)
+    person = replace(person, roles=teams.roles_in(actor, room))
+    changed = not fresh and teams.refresh(connection, person.id, person.space, person.roles, at)
+    found = teams.teams_of(connection, person.persons) if in_teams or changed or person.linked else []
+    return person, found, changed
 
 
 def _accepted(connection: Connection, invocation: str) -> Accepted | None:

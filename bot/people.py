@@ -2,19 +2,33 @@
 
 import asyncio
 import json
+import re
 import secrets
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from bot import returning
 from bot.chat import Actor
 from bot.storage.connection import Connection
 from bot.storage.database import Database
+
+MOST_LETTERS = 80  # of a name
+
+
+class Owned(Protocol):
+    @property
+    def person(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """settings: what this person chose by `/settings` (model, size, ratio, format, optimize,
-    language, watermark, private). admin: in `space`, where they ask; everywhere: in each other one, too."""
+    language, watermark, private, team). admin: in `space`, where they ask; everywhere: in each other one, too.
+    linked: the other accounts of the same human. roles: as the platform names them there, and `room:ID` of the room.
+    keyed: they have a key to the dashboard, of an admin of that space, that still opens something.
+    """
 
     id: str
     name: str
@@ -22,6 +36,18 @@ class Person:
     admin: bool
     space: str
     everywhere: bool = False
+    linked: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    keyed: bool = False
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """Every account of this human by its person's id, this one among them, in the order of their names."""
+        return tuple(sorted({self.id, *self.linked}))
+
+    def owns(self, generation: Owned) -> bool:
+        """Whether it was asked for by any account of theirs."""
+        return generation.person == self.id or generation.person in self.linked
 
     def rules(self, space: str) -> bool:
         """Whether they are an admin there. Anybody can make a space of their own, and is nobody in all others."""
@@ -47,6 +73,13 @@ class Preferences:
     def of(self, actor: Actor) -> Mapping[str, str]:
         return self._known.get((actor.adapter, actor.user), {})
 
+    async def forget(self, actors: Iterable[tuple[str, str]]) -> None:
+        """These accounts, as (adapter, user), are gone."""
+        async with self._changing:
+            for actor in actors:
+                self._known.pop(actor, None)
+        self.told("")
+
     async def change(self, person: str, changes: Mapping[str, str]) -> dict[str, str]:
         """Store new defaults, as `change_settings` does, and know them from then on."""
         async with self._changing:
@@ -62,6 +95,15 @@ class Preferences:
             self._known.update(dict.fromkeys(actors, settings))
 
 
+def called(actor: Actor) -> str:
+    """Their name on one line, without the signs that would turn the words around it."""
+    shown = "".join(" " if each.isspace() or unicodedata.category(each) == "Cc" else each for each in actor.name)
+    return " ".join(_TURNING.sub("", shown).split())[:MOST_LETTERS] or actor.user
+
+
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def space_of(actor: Actor) -> str:
     """The space as it is stored: unique over all platforms."""
     return f"{actor.adapter}/{actor.space}"
@@ -69,18 +111,32 @@ def space_of(actor: Actor) -> str:
 
 def find(connection: Connection, actor: Actor, at: int) -> Person:
     """The person of this actor; a first contact makes one."""
+    space, name = space_of(actor), called(actor)
+    # Asked along with the rest, since nearly nobody has such a key.
+    keyed = (
+        "SELECT 1 FROM dashboard_keys WHERE person=p.id AND space=:space AND used_at=0 AND expires_at>:at"
+        ' AND rights LIKE \'%"kind": "space"%\''
+    )
     row = connection.row(
-        "SELECT p.id, p.name, p.settings FROM actors a JOIN people p ON p.id=a.person"
-        " WHERE a.adapter=:adapter AND a.user_id=:user",
+        f"SELECT p.id, p.name, p.settings, p.linked, EXISTS ({keyed}) AS keyed"
+        " FROM actors a JOIN people p ON p.id=a.person WHERE a.adapter=:adapter AND a.user_id=:user",
         adapter=actor.adapter,
         user=actor.user,
+        space=space,
+        at=at,
     )
-    space = space_of(actor)
-    if row and row["name"] == actor.user != actor.name:  # nobody could tell it before
-        connection.execute("UPDATE people SET name=:name WHERE id=:id", id=row["id"], name=actor.name)
+    if row and row["name"] == actor.user != name:  # nobody could tell it before
+        connection.execute("UPDATE people SET name=:name WHERE id=:id", id=row["id"], name=name)
     if row:
         return Person(
-            id=row["id"], name=actor.name, settings=json.loads(row["settings"]), admin=actor.admin, space=space
+            id=row["id"],
+            name=name,
+            settings=json.loads(row["settings"]),
+            admin=actor.admin,
+            space=space,
+            linked=_others(connection, row["id"], row["linked"]),
+            roles=actor.roles,
+            keyed=bool(row["keyed"]),
         )
     person = secrets.token_hex(6)
     first = connection.execute(
@@ -92,9 +148,10 @@ def find(connection: Connection, actor: Actor, at: int) -> Person:
     if not first:  # they said two things at once
         return find(connection, actor, at)
     connection.execute(
-        "INSERT INTO people (id, name, created_at) VALUES (:id, :name, :at)", id=person, name=actor.name, at=at
+        "INSERT INTO people (id, name, created_at) VALUES (:id, :name, :at)", id=person, name=name, at=at
     )
-    return Person(id=person, name=actor.name, settings={}, admin=actor.admin, space=space)
+    returning.recognise(connection, actor.adapter, actor.user, person, at)
+    return Person(id=person, name=name, settings={}, admin=actor.admin, space=space, roles=actor.roles)
 
 
 def change_settings(connection: Connection, person: str, changes: Mapping[str, str]) -> dict[str, str]:
@@ -108,6 +165,22 @@ def change_settings(connection: Connection, person: str, changes: Mapping[str, s
         id=person,
     )
     return settings
+
+
+def persons_of(connection: Connection, person: str) -> tuple[str, ...]:
+    """Every account of the human to whom this one belongs, itself among them, in the order of their names."""
+    row = connection.row("SELECT linked FROM people WHERE id=:id", id=person)
+    return tuple(sorted({person, *_others(connection, person, row["linked"] if row else "")}))
+
+
+def _others(connection: Connection, person: str, linked: str) -> tuple[str, ...]:
+    if not linked:
+        return ()
+    # The condition of the index as it stands there: without it all people would be read.
+    rows = connection.rows(
+        "SELECT id FROM people WHERE linked=:linked AND linked <> '' AND id<>:id ORDER BY id", linked=linked, id=person
+    )
+    return tuple(row["id"] for row in rows)
 
 
 def _change(

@@ -8,8 +8,8 @@ from bot import demo
 from bot.chat import Actor
 from bot.people import find
 from bot.quota import audit, ledger
-from bot.quota.ledger import Rules
-from bot.quota.limits import Account, Policy
+from bot.quota.limits import Policy
+from bot.quota.standing import Payer, Rules
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
@@ -30,13 +30,13 @@ async def start(database: Database, now: datetime, policy: Policy) -> Rules:
 def use(connection: Connection, key: str, rules: Rules) -> None:
     carol = find(connection, people()[2], rules.at)
     amounts = {"images": 1, "usd": 0}
-    ledger.hold(connection, key, (Account(f"person:{carol.id}"),), amounts, rules)
+    ledger.hold(connection, key, Payer(person=carol.id, space=carol.space), amounts, rules)
     ledger.settle(connection, key, amounts, rules.at)
 
 
 async def left(database: Database, rules: Rules) -> int:
     carol = await database.transaction(find, people()[2], rules.at)
-    lines = await database.read(ledger.lines, (Account(f"person:{carol.id}"),), rules)
+    lines = await database.read(ledger.account_lines, (f"person:{carol.id}",), rules)
     return min(line.left for line in lines if line.left is not None)
 
 

@@ -19,7 +19,10 @@ from bot.generation import inbox
 from bot.generation.accepting import Accepted
 from bot.generation.record import Generation
 from bot.i18n import text
+from bot.ops import keys
 from bot.request import Mode
+from bot.rights import who_is
+from bot.storage.connection import Connection
 from tests.bot.generation.core import PICTURE, Core, working
 from tests.fakes import attached, painted
 
@@ -332,7 +335,7 @@ async def test_a_forged_button_is_refused_in_words(running: Core, press: str) ->
 @pytest.mark.parametrize("command", ["again", "vary", "edit", "upscale", "details", "show", "delete", "cancel"])
 async def test_what_was_made_privately_exists_for_nobody_else(running: Core, command: str) -> None:
     first = await made(running, "/imagine canary-words --private")
-    more = {"press": f"{command}:{first.id}:0", "values": {"prompt": "words"}, "by": "eve"}
+    more: dict[str, Any] = {"press": f"{command}:{first.id}:0", "values": {"prompt": "words"}, "by": "eve"}
 
     said = await refused(running, **more)
     assert "canary" not in said
@@ -607,7 +610,6 @@ CERTAIN = [
     ({"line": "/imagine a fox --ratio match"}, "picture"),
     ({"line": "/edit make it night"}, "needs a picture"),
     ({"line": "   "}, "/help"),
-    ({"line": "/admin"}, "for admins"),
     ({"command": "imagine", "values": {"prompt": "a fox", "count": 0}}, "from 1 to 4"),
     ({"command": "gone", "values": {}}, "/gone"),
     ({"press": "nonsense:k3f9w2ab:0"}, "another version"),
@@ -645,7 +647,7 @@ def test_what_only_the_database_knows_is_not_refused_from_memory(core: Core, ask
 
 async def test_the_rules_of_the_space_are_known_from_memory(core: Core) -> None:
     person = await core.person("root", admin=True)
-    blocking = {"rooms": ("42",), "blocked": {"eve": "eve"}, "language": "zh-CN"}
+    blocking: dict[str, Any] = {"rooms": ("42",), "blocked": {"eve": "eve"}, "language": "zh-CN"}
     await core.spaces.change(person.space, lambda rules: replace(rules, **blocking), by=person, at=1)
     elsewhere = Place(adapter="fake", room="7")
 
@@ -711,3 +713,22 @@ async def test_what_somebody_usually_has_is_offered_first(running: Core) -> None
     assert running.dispatcher.suggest(theirs, command, model) == model.suggestions
     admin = running.table.find("admin")
     assert running.dispatcher.suggest(theirs, admin, admin.options[0]) == ()
+
+
+async def test_who_is_no_admin_any_more_loses_the_dashboard_by_whatever_they_say(running: Core) -> None:
+    running.dispatcher.no_admin = keys.no_admin
+    admin = await running.person("bob", admin=True)
+
+    def opened(connection: Connection) -> str:
+        return keys.open_session(connection, keys.holder_of(connection, who_is(admin)), running.at)
+
+    async def is_open(token: str) -> bool:
+        found = await running.database.read(keys.session, token, running.at, lambda adapter, user: False)
+        return found is not None
+
+    token = await running.database.transaction(opened)
+    await running.answer("/help", by="bob", admin=True)
+    await running.answer("/help", by="eve")
+    assert await is_open(token)
+    await running.answer("/help", by="bob")
+    assert not await is_open(token)

@@ -29,7 +29,9 @@ async def test_a_request_that_went_to_another_provider_tells_which_were_asked(co
 def test_every_step_that_is_written_down_has_words() -> None:
     written = set()
     for file in (ROOT / "bot").rglob("*.py"):
-        written |= set(re.findall(r'note\(connection, [^,]+, "([a-z ]+)"', file.read_text("utf-8")))
+        code = file.read_text("utf-8")
+        if re.search(r"from bot\.generation\.record import .*\bnote\b", code) or file.name == "record.py":
+            written |= set(re.findall(r'(?<!\.)\bnote\(connection, [^,]+, "([a-z ]+)"', code))
     states = {str(state) for state in ENDED} | {f"job {state}" for state in JobState if f"job {state}" in events._KINDS}
 
     assert written

@@ -448,6 +448,41 @@ def test_two_where_one_is_taken_are_refused(line: str) -> None:
         grammar.parse(line, MARKED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    area: str = option(Kind.CHOICE, text("What"), default="rules", choices=("rules", "limit"), also={"额度": "limit"})
+    value: str = option(Kind.WORDS, text("How"), default="", suggestions=("20 a day",))
+    member: str = option(Kind.PERSON, text("Whom"), default="")
+
+
+ORDER = Command(name="order", summary=text("Order"), request=Order, handle=handle)
+ORDERS = CommandTable((ORDER,))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/order limit @bob 20 images per day", Order(area="limit", value="20 images per day", member="bob")),
+        ("/order limit ２０ images @bob", Order(area="limit", value="20 images", member="bob")),
+        ("/order 额度 每天 20 张", Order(area="limit", value="每天 20 张")),
+        ('/order limit "Design team" 20', Order(area="limit", value='"Design team" 20')),
+        ("/order limit --value twenty --member bob", Order(area="limit", value="twenty", member="bob")),
+        ("/order", Order()),
+    ],
+)
+def test_words_with_suggestions_take_all_that_is_left(line: str, expected: Order) -> None:
+    parsed = grammar.parse(line, ORDERS)
+
+    assert parsed is not None
+    assert ORDER.bind(parsed.values) == expected
+    assert ORDER.bind(grammar.parse(grammar.line(ORDER, parsed.values), ORDERS).values) == expected  # type: ignore[union-attr]
+
+
+def test_another_word_for_no_choice_is_refused() -> None:
+    with pytest.raises(UsageError, match="one of rules, limit"):
+        ORDER.bind({"area": "等级"})
+
+
 def test_marks_among_a_persons_own_words_stay_there() -> None:
     parsed = grammar.parse("/greet hello @bob --member eve", MARKED)
 

@@ -1,14 +1,23 @@
 """The person behind an actor, and what they chose."""
 
 import asyncio
+from types import SimpleNamespace
+
+import pytest
 
 from bot import people
 from bot.chat import Actor
+from bot.people import Owned, Person
+from bot.storage.connection import Connection
 from bot.storage.database import Database
 
 
 def actor(user: str = "u1", *, adapter: str = "fake", space: str = "team", name: str = "bob") -> Actor:
     return Actor(adapter=adapter, user=user, name=name, space=space)
+
+
+def asked_by(person: Person) -> Owned:
+    return SimpleNamespace(person=person.id)
 
 
 async def test_the_same_actor_is_the_same_person(database: Database) -> None:
@@ -71,3 +80,60 @@ async def test_what_people_chose_is_in_memory_for_all_their_actors(database: Dat
     later = people.Preferences(database)
     await later.load()
     assert later.of(actor()) == {"private": "yes"}
+
+
+async def test_a_person_has_the_roles_that_the_platform_names(database: Database) -> None:
+    known = Actor(adapter="fake", user="u1", name="bob", space="team", roles=("r1", "r2"))
+
+    assert (await database.transaction(people.find, known, 1)).roles == ("r1", "r2")
+    assert (await database.transaction(people.find, known, 2)).roles == ("r1", "r2")
+    assert (await database.transaction(people.find, actor(), 3)).roles == ()
+
+
+async def test_what_linked_accounts_asked_for_is_ones_own(database: Database) -> None:
+    one, other, stranger = [await database.transaction(people.find, actor(user), 1) for user in ("u1", "u2", "u3")]
+
+    def linked(connection: Connection) -> None:
+        for each in (one, other):
+            connection.execute("UPDATE people SET linked='g1' WHERE id=:id", id=each.id)
+
+    await database.transaction(linked)
+    again = await database.transaction(people.find, actor("u2"), 2)
+
+    assert again.persons == tuple(sorted((one.id, other.id)))
+    assert (one.persons, stranger.persons) == ((one.id,), (stranger.id,))
+    assert again.owns(asked_by(one))
+    assert again.owns(asked_by(other))
+    assert not again.owns(asked_by(stranger))
+
+
+async def test_settings_of_who_is_forgotten_are_known_no_more(database: Database) -> None:
+    person = await database.transaction(people.find, actor(), 1)
+    told: list[str] = []
+    preferences = people.Preferences(database, told.append)
+    await preferences.change(person.id, {"size": "4K"})
+    await preferences.forget([("fake", "u1")])
+
+    assert preferences.of(actor()) == {}
+    assert told == [person.id, ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ann\n\nApproved by root\u2028now", "Ann Approved by root now"),
+        ("\u202enna\u202c \u2066x\u2069\u200f", "nna x"),
+        ("a\x00b\x1b[31m", "a b [31m"),
+        ("x" * 500, "x" * 80),
+        ("\u202e \n", "u1"),
+        ("\U0001f469\u200d\U0001f4bb 李 雷 <@everyone>", "\U0001f469\u200d\U0001f4bb 李 雷 <@everyone>"),
+    ],
+)
+async def test_a_name_stays_on_its_line(database: Database, name: str, shown: str) -> None:
+    actor = Actor(adapter="fake", user="u1", name=name, space="team")
+    first = await database.transaction(people.find, actor, 1)
+    again = await database.transaction(people.find, actor, 1)
+
+    assert (first.name, again.name) == (shown, shown)
+    (row,) = await database.fetch("SELECT name FROM people")
+    assert row["name"] == shown

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.quota.tiers import Tier, from_json
 from bot.settings import Section, Settings, SettingsError, describe, load
 
 SECRET = "s3cr3t-word"
@@ -477,3 +478,46 @@ def test_importing_reads_nothing(nowhere: Path) -> None:
     )
 
     assert done.returncode == 0
+
+
+def test_tiers_are_read_from_a_file_and_from_a_variable(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nowhere / "bot.toml").write_text(
+        '[tiers.pro]\nrank = 2\nmodels = ["seedream-4.5"]\nsize = "4K"\nreferences = 0\nseries = 4\nin_flight = 3\n'
+        'priority = -1\nlimits = { images = { day = 200 }, usd = { month = "unlimited", day = "2.50" } }\n'
+    )
+    limits = {"images": {"day": 200}, "usd": {"month": None, "day": 2_500_000}}
+    pro = {"rank": 2, "models": ["seedream-4.5"], "size": "4K", "references": 0, "series": 4, "in_flight": 3}
+    assert load().tiers == {"pro": {**pro, "priority": -1, "limits": limits}}
+
+    monkeypatch.setenv("BOT_TIERS", '{"basic": {"limits": {"images": {"day": "none"}}}}')
+    assert load().tiers == {"basic": {"limits": {"images": {"day": 0}}}}
+    assert from_json("basic", load().tiers["basic"]) == Tier(name="basic", limits={("images", "day"): 0})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[]", 'must be a table such as {"pro": {"rank": 1, "limits": {"images": {"day": 200}}}}'),
+        ('{"a b": {}}', "has a tier with the name 'a b': it must be one word of letters and digits"),
+        (
+            '{"pro": {"colour": 1}}',
+            "has a tier pro with the unknown rule colour; there are rank, limits, models, size,",
+        ),
+        ('{"pro": {"rank": "1"}}', "has a wrong pro.rank: it must be a whole number"),
+        ('{"pro": {"rank": true}}', "has a wrong pro.rank: it must be a whole number"),
+        ('{"pro": {"series": 0}}', "has a wrong pro.series: it must be a whole number from 1 on"),
+        ('{"pro": {"references": -1}}', "has a wrong pro.references: it must be a whole number from 0 on"),
+        ('{"pro": {"in_flight": 1.5}}', "has a wrong pro.in_flight: it must be a whole number from 1 on"),
+        ('{"pro": {"size": "huge"}}', 'has a wrong pro.size: it must be a size such as "2K" or "2048x2048"'),
+        ('{"pro": {"models": "all"}}', 'has a wrong pro.models: it must be a list such as ["seedream-4.5"]'),
+        (
+            '{"pro": {"limits": {"images": {"day": -1}}}}',
+            "has a tier pro whose limits are wrong: has a wrong images.day",
+        ),
+    ],
+)
+def test_wrong_tiers_say_what_is_right(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_TIERS", text)
+
+    (said,) = problems_of()
+    assert said.startswith(f"BOT_TIERS {problem}")

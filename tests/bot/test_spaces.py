@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from bot.chat import CannotPost, Place, Post, Quoted, Reply, Tone
+from bot.errors import UsageError
 from bot.generation import inbox, outbox
 from bot.generation.states import PostingState
+from bot.i18n import text
 from bot.people import Person
-from bot.spaces import NO_RULES, SpaceRules, Spaces
+from bot.spaces import NO_RULES, SpaceRules, Spaces, WordRule
 from bot.storage.database import Database
 from tests.bot.generation.core import Core, working
 
@@ -78,6 +80,52 @@ async def test_changes_at_the_same_moment_lose_nothing(database: Database) -> No
 
     assert set(spaces.of(SPACE).rooms) == {f"r{at}" for at in range(20)}
     assert stored.of(SPACE) == spaces.of(SPACE)
+
+
+async def test_every_kind_of_rule_is_known_again_after_a_restart(database: Database) -> None:
+    rules = SpaceRules(
+        words=(WordRule("gore", "refuse"), WordRule("/x+/", "allow")),
+        models=("seedream-4",),
+        watermark="always",
+        review="r",
+        review_all=True,
+        alerts="a",
+        digest="weekly",
+        zone="Asia/Shanghai",
+    )
+    known, _ = await Spaces(database).change(SPACE, lambda _: rules, by=ROOT, at=7)
+    later = Spaces(database)
+    await later.load()
+
+    assert known == replace(rules, zones=(("Asia/Shanghai", 7),))
+    assert later.of(SPACE) == known
+    assert hash(later.of(SPACE).words)  # by which what was compiled of them is found again
+
+
+async def test_the_history_of_zones_keeps_what_a_running_month_needs(database: Database) -> None:
+    spaces = Spaces(database)
+    day = 24 * 3600 * 1_000_000
+    moves = [("Asia/Tokyo", 1), ("UTC", 30), ("", 50), ("Asia/Shanghai", 100), ("Asia/Shanghai", 101)]
+    for zone, at in moves:
+        await spaces.change(SPACE, lambda rules, zone=zone: replace(rules, zone=zone), by=ROOT, at=at * day)  # type: ignore[misc]
+    after = spaces.of(SPACE).zones
+    recorded = [(each.what, each.after) for each in await spaces.audit(SPACE, 10)]
+
+    assert after == (("", 50 * day), ("Asia/Shanghai", 100 * day))
+    assert recorded == [("space zone", zone) for zone in ("Asia/Shanghai", "", "UTC", "Asia/Tokyo")]
+
+
+async def test_what_a_change_brings_with_it_happens_with_it_or_not_at_all(database: Database) -> None:
+    def fails(*_: object) -> None:
+        raise UsageError(text("no"))
+
+    with pytest.raises(UsageError):
+        await Spaces(database, follow=fails).change(SPACE, lambda rules: replace(rules, size="4K"), by=ROOT, at=1)
+    stored = Spaces(database)
+    await stored.load()
+
+    assert stored.of(SPACE) == NO_RULES
+    assert await stored.audit(SPACE, 10) == []
 
 
 async def test_a_rule_of_a_later_version_is_left_alone(database: Database) -> None:
