@@ -23,12 +23,12 @@ def delete(connection: Connection, generation: str, person: Person, at: int) -> 
         raise UsageError(text("{id} is not finished yet; cancel it first.", id=before.id))
     blobs = {image.blob for image in before.images}
     if before.deleted:
-        return _unneeded(connection, blobs)  # a crash may have come before they were removed
+        return unneeded(connection, blobs)  # a crash may have come before they were removed
     connection.execute("UPDATE generations SET deleted_at=:at WHERE id=:id", at=at, id=before.id)
     connection.execute("UPDATE images SET state='removed' WHERE generation=:id", id=before.id)
     note(connection, before.id, "deleted", at)
     want_post(connection, before.id)
-    return _unneeded(connection, blobs)
+    return unneeded(connection, blobs)
 
 
 def clean(connection: Connection, blobs: Iterable[str], at: int) -> list[str]:
@@ -52,7 +52,7 @@ def clean(connection: Connection, blobs: Iterable[str], at: int) -> list[str]:
     return gone
 
 
-def _unneeded(connection: Connection, blobs: set[str]) -> list[str]:
+def unneeded(connection: Connection, blobs: set[str]) -> list[str]:
     """Those that neither another picture nor a request that still runs needs."""
     free = []
     for blob in sorted(blobs):

@@ -28,6 +28,7 @@ from bot.generation import outbox, queue
 from bot.generation.outbox import Posting
 from bot.generation.presenting import HELD_UP
 from bot.generation.states import ENDED, State
+from bot.moderation.reviews import reviewed
 from bot.storage.bus import Alone, Bus
 from bot.storage.database import Database
 
@@ -316,7 +317,7 @@ class Delivery:
 
     def _finish(self, posting: Posting, reply: Reply) -> None:
         self._shown_at.pop(posting.key, None)
-        if posting.logs:  # nobody waits for that
+        if posting.logs or posting.reviews:  # nobody waits for that
             return
         self._dirty.pop(posting.generation, None)
         self._tell_waiting(posting.generation, reply)
@@ -339,6 +340,8 @@ class Delivery:
         grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2**posting.tries) * random.uniform(0.5, 1.0)
         pause = round((told or grown) * 1_000_000)
         log.warning("a post was refused", generation=posting.generation, problem=type(error).__name__, final=final)
+        if final and posting.reviews:
+            log.error("a review room cannot be posted to, what is to be reviewed waits", room=posting.place.room)
         await self.database.transaction(
             outbox.refused, posting, type(error).__name__, pause, final=final, unknown=_is_unknown(error)
         )
@@ -467,6 +470,8 @@ class Delivery:
         generation = posting.generation
         if posting.logs:
             return await self.present_log(generation)
+        if posting.reviews:
+            return await self.database.read(reviewed, generation)
         place = self._place(generation)
         reply = await self.present(generation, place)
         if reply.state == State.QUEUED and not place:

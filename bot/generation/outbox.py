@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bot.chat import Place, Post
 from bot.errors import NotThere
-from bot.generation.record import Generation, load, read_place, write_place
+from bot.generation.record import Generation, load, note, read_place, write_place
 from bot.generation.states import IN_FLIGHT, State, listed
 from bot.storage.connection import Connection, Row
 
@@ -41,6 +41,11 @@ class Posting:
         """It tells a space's log room, and is not what the asker sees."""
         return self.key == log_key(self.generation)
 
+    @property
+    def reviews(self) -> bool:
+        """It asks the admins of a space whether the asker may see it."""
+        return self.key.startswith(f"{self.generation}:review:")
+
 
 def own_key(generation: str) -> str:
     """The key of the posting that every generation has from the beginning; `/show` may add others."""
@@ -52,18 +57,58 @@ def log_key(generation: str) -> str:
     return f"{generation}:log"
 
 
+def review_key(generation: str, room: str) -> str:
+    """The key of the posting by which a room is asked to review a generation."""
+    return f"{generation}:review:{room}"
+
+
 def want_log(connection: Connection, generation: str, room: str) -> None:
     """Tell another room of the same space of a generation that all may see; what ended in that room itself is seen."""
     row = connection.row("SELECT * FROM postings WHERE key=:key", key=own_key(generation))
-    if row is None or not room or room == (place := read_place(row)).room:
-        return
+    if row and room and room != read_place(row).room:
+        _want_in(connection, log_key(generation), row, room)
+
+
+def want_review(connection: Connection, generation: str, room: str) -> None:
+    """Ask a room of the same space, be it the one where it was asked for, whether it may be seen."""
+    row = connection.row("SELECT * FROM postings WHERE key=:key", key=own_key(generation))
+    if row:
+        _want_in(connection, review_key(generation, room), row, room)
+
+
+def review_due(connection: Connection, generation: str, space: str) -> None:
+    """Its pictures are held back from the beginning on."""
+    connection.execute(
+        "INSERT INTO reviews (generation, space, room, state) VALUES (:generation, :space, '', 'due')"
+        " ON CONFLICT (generation) DO NOTHING",
+        generation=generation,
+        space=space,
+    )
+
+
+def hold_back(connection: Connection, generation: str, room: str, at: int) -> bool:
+    """Whether what was just made is not to be seen yet; then the room is asked. "" where nobody reviews any more."""
+    waits = connection.execute(
+        "UPDATE reviews SET state=:state, room=:room, at=:at WHERE generation=:generation AND state='due'",
+        state="waiting" if room else "released",
+        room=room,
+        at=at,
+        generation=generation,
+    )
+    if waits and room:
+        note(connection, generation, "review asked", at)
+        want_review(connection, generation, room)
+    return bool(waits and room)
+
+
+def _want_in(connection: Connection, key: str, own: Row, room: str) -> None:
     connection.execute(
         "INSERT INTO postings (key, generation, adapter, place, state, wanted)"
         " VALUES (:key, :generation, :adapter, :place, 'to post', 1) ON CONFLICT (key) DO NOTHING",
-        key=log_key(generation),
-        generation=generation,
-        adapter=row["adapter"],
-        place=write_place(replace(place, room=room, private=False)),
+        key=key,
+        generation=own["generation"],
+        adapter=own["adapter"],
+        place=write_place(replace(read_place(own), room=room, private=False)),
     )
 
 
@@ -188,9 +233,11 @@ def standing(connection: Connection, generation: str, now: int | None = None) ->
 def is_open(connection: Connection, generation: str) -> bool:
     """Something of it is still to be posted where it was asked for."""
     row = connection.row(
-        "SELECT 1 AS one FROM postings WHERE generation=:generation AND state IN ('to post', 'posting') AND key<>:log",
+        "SELECT 1 AS one FROM postings WHERE generation=:generation AND state IN ('to post', 'posting') AND key<>:log"
+        " AND key NOT LIKE :review",
         generation=generation,
         log=log_key(generation),
+        review=review_key("%", "%"),
     )
     return row is not None
 
@@ -229,7 +276,7 @@ def quoted(connection: Connection, adapter: str, message: str) -> str | None:
     """The generation that stands in a platform's message, if it is ours."""
     row = connection.row(
         "SELECT p.generation FROM posted_messages m JOIN postings p ON p.key=m.key"
-        " WHERE m.adapter=:adapter AND m.message=:message",
+        " WHERE m.adapter=:adapter AND m.message=:message AND p.generation NOT LIKE 'notice:%'",
         adapter=adapter,
         message=message,
     )
@@ -263,8 +310,10 @@ def kept(connection: Connection, person: str) -> list[str]:
     """Generations of this person that found no way to be posted, and that nobody told them of yet."""
     rows = connection.rows(
         "SELECT DISTINCT p.generation FROM postings p JOIN generations g ON g.id=p.generation"
-        " WHERE p.state='kept' AND p.shown<p.wanted AND g.person=:person AND g.deleted_at=0 AND p.key<>g.id||':log'",
+        " WHERE p.state='kept' AND p.shown<p.wanted AND g.person=:person AND g.deleted_at=0 AND p.key<>g.id||':log'"
+        " AND p.key NOT LIKE :review",
         person=person,
+        review=review_key("%", "%"),
     )
     return [row["generation"] for row in rows]
 
@@ -273,7 +322,9 @@ def offered(connection: Connection, generations: list[str]) -> None:
     """The person was told where to find them."""
     for generation in generations:
         connection.execute(
-            "UPDATE postings SET shown=wanted WHERE generation=:generation AND state='kept'", generation=generation
+            "UPDATE postings SET shown=wanted WHERE generation=:generation AND state='kept' AND key NOT LIKE :review",
+            generation=generation,
+            review=review_key("%", "%"),
         )
 
 

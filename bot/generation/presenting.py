@@ -1,5 +1,6 @@
 """What a generation looks like at this moment: a pure function from its stored state to the Reply that shows it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.catalogue import Model
@@ -9,11 +10,14 @@ from bot.clock import moment
 from bot.generation.record import Generation, Image
 from bot.generation.states import IN_FLIGHT, State
 from bot.i18n import Money, Text, plural, say, text, verbatim
+from bot.quota.limits import Account, amount
 from bot.request import Mode
 
 ALT_LENGTH = 300
 NO_BREAK = "\N{NO-BREAK SPACE}"
 HELD_UP = text("The provider is busy; I will try again soon.")
+REFUSED_BY_ADMIN = text("An admin here has looked at what was made and decided not to show it.")
+GIVEN_BACK = text("The quota was given back.")
 CLEANED = text("Pictures are kept for a limited time, and these were cleaned up. Press Again to draw anew.")
 
 
@@ -30,6 +34,8 @@ def present(
             return _reply(generation, _in_line(generation, place), tone=Tone.PROGRESS, buttons=(_cancel(generation),))
         case state if state in IN_FLIGHT:
             return _drawing(generation)
+        case State.SETTLED if generation.held_back:
+            return _held_back(generation)
         case State.SETTLED:
             return _result(generation, model)
         case State.CANCELLED:
@@ -47,15 +53,63 @@ def logged(generation: Generation, state: Text, *, language: str) -> Reply:
     """What a space's log room is told: who asked for what, what it cost and what came of it. state: in words."""
     if generation.deleted:
         return replace(present(generation), language=language)
+    refused = generation.review == "refused"
     rows = (
         (text("Model"), verbatim(generation.request.model)),
         (text("Pictures made"), verbatim(str(len(generation.images)))),
         (text("Cost"), text("{money}", money=Money(generation.cost))),
         (text("State"), state),
     )
-    reply = _reply(generation, _title(generation), tone=Tone.ANSWER)
+    reply = _reply(generation, _title(generation), tone=Tone.ANSWER, prompt="" if refused else None)
     show = Button(command="show", generation=generation.id, label=text("Show {id}", id=generation.id))
-    return replace(reply, rows=rows, buttons=(show,) if generation.images else (), language=language)
+    shown = bool(generation.images) and not generation.held_back
+    return replace(reply, rows=rows, buttons=(show,) if shown else (), language=language)
+
+
+def to_review(generation: Generation, by: str, *, given_back: bool, language: str) -> Reply:
+    """What the admins who review a space are asked, and then told. by: the one who has decided."""
+    if generation.deleted:
+        return replace(present(generation), private=False, language=language)
+    waits, refused = generation.review == "waiting", generation.review == "refused"
+    notes = [_handle(generation)]
+    if given_back:
+        notes.append(GIVEN_BACK)
+    reply = _reply(
+        generation,
+        _to_review(generation, by),
+        tone=Tone.QUESTION if waits else Tone.ANSWER,
+        notes=tuple(notes),
+        pictures=() if refused else _stored(generation),
+        buttons=_verdicts(generation, waits=waits, can_give_back=refused and not given_back and generation.cost > 0),
+    )
+    return replace(reply, private=False, spoiler=True, language=language)
+
+
+def _to_review(generation: Generation, by: str) -> Text:
+    match generation.review:
+        case "waiting":
+            return text("May {name} show this?", name=generation.person_name)
+        case "refused":
+            return text("{admin} refused what was made for {name}.", admin=by, name=generation.person_name)
+        case "approved":
+            return text("{admin} approved what was made for {name}.", admin=by, name=generation.person_name)
+        case _:
+            return text("Reviews were switched off, so {name} sees this.", name=generation.person_name)
+
+
+def _verdicts(generation: Generation, *, waits: bool, can_give_back: bool) -> tuple[Button, ...]:
+    if waits:
+        return (
+            Button(command="approve", generation=generation.id, label=text("Approve")),
+            Button(command="refuse", generation=generation.id, label=text("Refuse"), danger=True),
+        )
+    if can_give_back:
+        return (give_back(generation.id),)
+    return ()
+
+
+def give_back(generation: str) -> Button:
+    return Button(command="give-back", generation=generation, label=text("Give the quota back"))
 
 
 def result_buttons(generation: Generation, model: Model | None, index: int = 0) -> tuple[Button, ...]:
@@ -80,7 +134,11 @@ def result_buttons(generation: Generation, model: Model | None, index: int = 0) 
 
 
 def pictures(generation: Generation) -> tuple[Picture, ...]:
-    """The pictures that are still stored."""
+    """The pictures that are still stored, and may be seen."""
+    return () if generation.held_back else _stored(generation)
+
+
+def _stored(generation: Generation) -> tuple[Picture, ...]:
     return tuple(
         Picture(
             generation=generation.id,
@@ -112,7 +170,9 @@ def spent(generation: Generation) -> Text:
 
 def _question(generation: Generation, accounts: tuple[AccountLine, ...]) -> Reply:
     count, price = generation.request.count, Money(generation.price)
-    if generation.request.mode is Mode.LAYERS:
+    if line := _tightest(accounts, {"images": count, "usd": generation.price}):
+        ask = _takes(line, count, price)
+    elif generation.request.mode is Mode.LAYERS:
         ask = text("This makes up to {count} layers, for at most {price}. Shall I?", count=count, price=price)
     else:
         ask = plural(
@@ -126,6 +186,31 @@ def _question(generation: Generation, accounts: tuple[AccountLine, ...]) -> Repl
         Button(command="decline", generation=generation.id, label=text("Not now")),
     )
     return _reply(generation, ask, tone=Tone.QUESTION, buttons=buttons, accounts=accounts)
+
+
+def _tightest(accounts: tuple[AccountLine, ...], amounts: Mapping[str, int]) -> AccountLine | None:
+    """The account of which so much is the largest part of what is left; None where none has a limit."""
+    limited = [line for line in accounts if line.limit is not None and not line.account.startswith("grant:")]
+    return max(limited, key=lambda line: amounts[line.unit] / max(line.left or 0, 0.5), default=None)
+
+
+def _takes(line: AccountLine, count: int, price: Money) -> Text:
+    taken, other = (
+        (price, plural("{count} picture", "{count} pictures", count)) if line.unit == "usd" else (count, price)
+    )
+    said = {
+        "taken": taken,
+        "left": amount(line.unit, line.left or 0),
+        "other": other,
+        "resets": text("; it begins anew at {time}", time=line.resets) if line.resets else verbatim(""),
+    }
+    if Account(line.account).is_personal or not line.account:
+        return text("This takes up to {taken} of your {left} ({other}){resets}. Shall I?", **said)
+    return text(
+        "This takes up to {taken} of the {left} left here ({account}, {other}){resets}. Shall I?",
+        account=line.name,
+        **said,
+    )
 
 
 def _in_line(generation: Generation, place: int) -> Text:
@@ -147,6 +232,15 @@ def _drawing(generation: Generation) -> Reply:
     # A time and not a duration: platforms show it so that nothing has to be changed while it passes.
     since = (text("Started {when}", when=moment(generation.started_at)),) if generation.started_at else ()
     return _reply(generation, words, tone=Tone.PROGRESS, notes=since, pictures=pictures(generation), buttons=buttons)
+
+
+def _held_back(generation: Generation) -> Reply:
+    """It is made and paid for, and nobody sees it."""
+    delete = Button(command="delete", generation=generation.id, label=text("Delete"), danger=True)
+    refused = generation.review == "refused"
+    words = REFUSED_BY_ADMIN if refused else text("Made. It waits until an admin here has looked at it.")
+    notes = (_handle(generation), *((GIVEN_BACK,) if generation.given_back else ()))
+    return _reply(generation, words, tone=Tone.REFUSAL if refused else Tone.ANSWER, notes=notes, buttons=(delete,))
 
 
 def _result(generation: Generation, model: Model | None) -> Reply:

@@ -99,11 +99,11 @@ def _books(stored: Stored, generation: Row) -> Iterator[str]:
     )
     risk = missing * generation["price"] // generation["count"]
     for (account, unit), hold in holds.items():
-        spent = len(images) if unit == "images" else cost
-        left = risk if unit == "usd" and account != "person" else 0
+        spent = 0 if generation["refunded_at"] else len(images) if unit == "images" else cost
+        left = risk if unit == "usd" and account not in ("person", "share") else 0
         if hold != ("possible" if left else "closed", left, spent):
             yield f"{account} {unit} is {hold}; made {len(images)} for {cost}, missing {missing}"
-    if len(holds) != 6:
+    if len(holds) != 8:
         yield f"there are holds on {sorted(holds)}"
 
 
@@ -122,6 +122,11 @@ def _posting(stored: Stored, generation: Row) -> Iterator[str]:
         "SELECT 1 FROM postings p JOIN chat_messages m ON m.id=p.message AND m.key=p.key WHERE p.key=:key", key=key
     ):
         yield "its posting names another message than the one that stands"
+    held_back = "SELECT 1 FROM reviews WHERE generation=:id AND state IN ('due', 'waiting', 'refused')"
+    if stored.rows(held_back, id=generation["id"]):
+        if shown["pictures"]:
+            yield "the page shows what is held back"
+        return
     kept = [image for image in stored.images(generation["id"]) if image["state"] == "made"]
     if len(shown["pictures"]) != len(kept) and not generation["deleted_at"]:
         yield f"the page shows {len(shown['pictures'])} pictures of {len(kept)}"

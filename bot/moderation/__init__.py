@@ -1,0 +1,1 @@
+"""What a space's admins want to be asked for, and want to see first."""
