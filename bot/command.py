@@ -38,17 +38,25 @@ ALIASES = {
     "value": ("值",),
     "member": ("成员",),
     "channel": ("频道",),
+    "role": ("身份组", "角色"),
+    "team": ("团队",),
+    "action": ("操作",),
+    "code": ("代码",),
 }
-# How people and rooms are written in a line: `<@123>`, `<@!123>`, `@name`; `<#123>`, `#name`.
-_PERSON = re.compile(r"<@!?(?P<id>[^\s<>@#]{1,100})>|@(?P<name>[^\s<>@#]{1,100})")
+# How people, rooms and roles are written in a line: `<@123>`, `<@!123>`, `@name`; `<#123>`, `#name`; `<@&123>`.
+_PERSON = re.compile(r"<@!?(?P<id>[^\s<>@#&]{1,100})>|@(?P<name>[^\s<>@#]{1,100})")
+_ROLE = re.compile(r"<@&(?P<id>[^\s<>@#&]{1,100})>|@(?P<name>[^\s<>@#]{1,100})")
 _ROOM = re.compile(r"<#(?P<id>[^\s<>@#]{1,100})>|#(?P<name>[^\s<>@#]{1,100})")
+TEAM, TIER = "{team}", "{tier}"
+"""In what may follow: any team, any tier that there is."""
 _BARE_ID = re.compile(r"[^\s<>@#]{1,100}")
 
 
 class Kind(StrEnum):
     """What an option takes. CHOICE without choices takes any one word; ID is `k3f9`, or `k3f9:2` for one picture.
 
-    NUMBER may have decimals. PERSON and ROOM are the platform's own ids of a person and of a channel or chat.
+    NUMBER may have decimals. PERSON, ROOM and ROLE are the platform's own ids of a person, of a channel or chat, and of
+    a role, where it has some.
     """
 
     WORDS = "words"
@@ -60,13 +68,14 @@ class Kind(StrEnum):
     ID = "id"
     PERSON = "person"
     ROOM = "room"
+    ROLE = "role"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One option of a command. `default` is `dataclasses.MISSING` where it must be given.
 
-    suggestions: values to offer where others are possible too.
+    suggestions: values to offer where others are possible too. also: other words for its choices.
     low, high: bounds of a number (high 0: none above), or how many pictures are needed and taken.
     """
 
@@ -79,6 +88,7 @@ class Option:
     low: int = 0
     high: int = 0
     suggestions: tuple[str, ...] = ()
+    also: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,6 +107,11 @@ class Option:
     def verbatim(self) -> bool:
         """It takes a person's own words, of which nothing may be changed."""
         return self.kind is Kind.WORDS and not self.suggestions
+
+    @property
+    def takes_rest(self) -> bool:
+        """It takes all the words that are left behind the other options."""
+        return self.kind is Kind.WORDS
 
     def check(self, value: object) -> Any:
         """The value in the option's own type; a `UsageError` says what came and what is taken."""
@@ -119,7 +134,7 @@ class Option:
                 return value
             case Kind.ID, str():
                 return self._id(value)
-            case Kind.PERSON | Kind.ROOM, str():
+            case Kind.PERSON | Kind.ROOM | Kind.ROLE, str():
                 return self._mentioned(value)
         raise UsageError(self._refusal(value))
 
@@ -147,7 +162,7 @@ class Option:
         if not self.choices:
             return value
         for choice in self.choices:
-            if same(choice) == same(value):
+            if same(choice) in (same(value), same(self.also.get(same(value), ""))):
                 return choice
         raise UsageError(self._refusal(value))
 
@@ -192,13 +207,15 @@ class Option:
                 return text("a person, such as @name")
             case Kind.ROOM:
                 return text("a channel, such as #name")
+            case Kind.ROLE:
+                return text("a role, such as @name")
             case _:
                 return text("words")
 
 
 def mention(kind: Kind, word: str) -> str:
-    """The id in a word that is marked as a person or as a room, whichever is asked for; "" where it is not."""
-    pattern = {Kind.PERSON: _PERSON, Kind.ROOM: _ROOM}.get(kind)
+    """The id in a word that is marked as a person, a room or a role, whichever is asked for; "" where it is not."""
+    pattern = {Kind.PERSON: _PERSON, Kind.ROOM: _ROOM, Kind.ROLE: _ROLE}.get(kind)
     found = pattern.fullmatch(word) if pattern else None
     return (found["id"] or found["name"]) if found else ""
 
@@ -210,6 +227,7 @@ def option(
     default: Any = MISSING,
     choices: tuple[str, ...] = (),
     suggestions: tuple[str, ...] = (),
+    also: Mapping[str, str] | None = None,
     low: int = 0,
     high: int = 0,
 ) -> Any:
@@ -220,7 +238,7 @@ def option(
     required = default is MISSING
     if kind is Kind.IMAGES:
         required, default, high = low > 0, (), max(low, high, 1)
-    own: dict[str, Any] = {"choices": choices, "suggestions": suggestions, "low": low, "high": high}
+    own: dict[str, Any] = {"choices": choices, "suggestions": suggestions, "low": low, "high": high, "also": also or {}}
     declared = Option(name="", kind=kind, help=help, required=required, default=default, **own)
     return field(default=default, metadata={"option": declared})
 
@@ -231,7 +249,9 @@ class Command:
 
     choices, suggestions: by option name, what is known only when the table is built. hidden: options that do not
     exist here, because nothing that is configured has them.
-    listed: False for what only a button reaches. admins_only: refused to all others, and not shown to them.
+    listed: False for what only a button reaches. admins_only: refused to all others, and not shown to them. judges: it
+    decides by itself whom it refuses, and only is not shown to others.
+    follows: what may come behind its first words, by these words: a positional option's values by those before it.
     private: its answer is for the asker alone, whatever is asked. foresee: raises what is certain to be refused of a
     request, by the defaults that hold for the asker; it waits for nothing.
     """
@@ -244,11 +264,13 @@ class Command:
     examples: tuple[str, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     suggestions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     listed: bool = True
     admins_only: bool = False
+    judges: bool = False
     private: bool = False
-    foresee: Callable[[Any, Mapping[str, str]], None] | None = None
+    foresee: Callable[[Any, Mapping[str, str], Callable[[str], bool]], None] | None = None
     options: tuple[Option, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -270,9 +292,9 @@ class Command:
     def positional(self) -> tuple[Option, ...]:
         """The options that words without a name fill, in order; verbatim words come last and take all the rest.
 
-        People and rooms are none of them: in a line they are known by their mark, wherever they stand.
+        People, rooms and roles are none of them: in a line they are known by their mark, wherever they stand.
         """
-        marked = (Kind.SWITCH, Kind.IMAGES, Kind.PERSON, Kind.ROOM)
+        marked = (Kind.SWITCH, Kind.IMAGES, Kind.PERSON, Kind.ROOM, Kind.ROLE)
         single = [each for each in self.options if each.kind not in marked]
         for position, each in enumerate(single):
             if each.verbatim:
@@ -283,6 +305,14 @@ class Command:
         """The option that takes values under this name, in any case."""
         wanted = same(name)
         return next((each for each in self.options if wanted in (each.name, *each.names, *each.aliases)), None)
+
+    def following(self, option: Option, chosen: Mapping[str, str]) -> tuple[str, ...] | None:
+        """What may stand in it behind the other options as they are chosen; None where these do not matter."""
+        place = self.positional.index(option) if option in self.positional else 0
+        if not self.follows or not place:
+            return None
+        words = (same(chosen.get(each.name) or str(each.default)) for each in self.positional[:place])
+        return self.follows.get(" ".join(words), ())
 
     def usage(self) -> str:
         """One line that shows how it is written: `/edit prompt image1 [image2..image10] [--count 1-4]`."""
@@ -417,7 +447,7 @@ def _flag(option: Option) -> str:
             return f"--{option.name}"
         case Kind.INTEGER | Kind.NUMBER if option.high:
             return f"--{option.name} {option.low}-{option.high}"
-        case Kind.PERSON:
+        case Kind.PERSON | Kind.ROLE:
             return f"@{option.name}"
         case Kind.ROOM:
             return f"#{option.name}"
@@ -472,7 +502,13 @@ def _arguments(command: Command, before: list[str], last: str) -> tuple[Completi
     if last.startswith(("-", "－")):
         named = [each for each in command.options if each.kind is not Kind.IMAGES and f"--{each.name}" not in before]
         return starting(last, ((f"--{each.name}", each.help) for each in named))
-    chosen = command.positional[0] if command.positional and not before else None
+    plain = not any(word.startswith("-") for word in before) and len(before) < len(command.positional)
+    if plain and before:
+        names = (each.name for each in command.positional)
+        option = command.positional[len(before)]
+        words = command.following(option, dict(zip(names, before, strict=False))) or ()
+        return starting(last, ((value, option.help) for value in words if TEAM not in value and TIER not in value))
+    chosen = command.positional[0] if plain else None
     if before and before[-1].startswith("--"):
         chosen = command.option(before[-1][2:])
     return starting(last, ((value, chosen.help) for value in chosen.choices + chosen.suggestions)) if chosen else ()

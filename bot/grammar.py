@@ -181,8 +181,8 @@ def _positional(words: str, command: Command, named: Mapping[str, str]) -> dict[
             continue
         if not words:
             break
-        if option.verbatim:
-            values[option.name], words = words, ""
+        if option.takes_rest:
+            values[option.name], words = (words if option.verbatim else fold(words)), ""
         elif quoted := QUOTED.match(words):
             values[option.name], words = fold(quoted[quoted.lastindex or 0]), words[quoted.end() :].lstrip()
         else:

@@ -1,106 +1,149 @@
-"""The commands of admins: /admin, by which those who may manage a space set its rules, and see who changed them."""
+"""The commands of admins: /admin, by which a space is governed and money is divided; what it changes can be looked up.
+
+The same words do it on every platform, and for the operator on the command line (`bot.ops.administration`).
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot import audit
 from bot.asking import Answer, Asking
 from bot.catalogue.router import Router
 from bot.chat import Reply
 from bot.clock import micros
-from bot.command import NO, YES, Command, Kind, option
-from bot.commands.choosing import usable_default
-from bot.errors import UsageError
-from bot.i18n import LANGUAGES, Text, text, verbatim
-from bot.spaces import Audited, Change, SpaceRules, Spaces, name_of
-from bot.suggest import same, shortened
+from bot.command import Command, Kind, option
+from bot.commands import offering
+from bot.commands.admin_words import (
+    ALSO_AREAS,
+    AREAS,
+    AuditOrder,
+    BlockOrder,
+    DashboardOrder,
+    ExportOrder,
+    GrantsOrder,
+    LimitOrder,
+    Marked,
+    Order,
+    RefundOrder,
+    RoleOrder,
+    TeamOrder,
+    TierOrder,
+    read,
+)
+from bot.commands.audited import in_words, names_in
+from bot.commands.once import once
+from bot.commands.orders import Orders
+from bot.commands.space_rules import ALSO_RULES, DEFAULT, OFF, RULES, RuleAsked, RuleReader, told
+from bot.errors import NotAllowed, UsageError
+from bot.i18n import Link, text
+from bot.quota.ledger import Rules
+from bot.rights import Deed, Who, who_is
+from bot.spaces import Spaces
+from bot.storage.connection import Connection
+from bot.storage.database import Database
+from bot.suggest import nearest, same, shortened
+from bot.teams import Memberships
 
-RULES = ("show", "channels", "model", "size", "private", "language", "log", "block", "unblock")
 MOST_AUDITED = 10
-DEFAULT, OFF = "default", "off"
+
+LinkTo = Callable[[Connection, Who, int], str]
+"""Makes a link to the dashboard that works once, for whoever asks, at a moment; "" where it is not served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     area: str = option(
         Kind.CHOICE,
-        text("The rules of this space, or the audit: who changed what"),
+        text("What it is about: the rules of this space, teams, limits, tiers…"),
         default="space",
-        choices=("space", "audit"),
+        choices=AREAS,
+        also=ALSO_AREAS,
     )
-    rule: str = option(Kind.CHOICE, text("Which rule to change"), default="show", choices=RULES)
-    value: str = option(Kind.CHOICE, text("What it shall be; “default” takes it back"), default="")
-    member: str = option(Kind.PERSON, text("Whom to block or unblock"), default="")
+    rule: str = option(Kind.CHOICE, text("Which rule to change, or what to do"), default="")
+    value: str = option(Kind.WORDS, text("What it shall be; “default” takes it back"), default="")
+    member: str = option(Kind.PERSON, text("Who is meant"), default="")
     channel: str = option(Kind.ROOM, text("Which channel is meant; else the one where you are"), default="")
+    role: str = option(Kind.ROLE, text("Which role is meant"), default="")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Admin:
+    """rules: what holds at this moment. link: to the dashboard, where one is served."""
+
     spaces: Spaces
     router: Router
     clock: Callable[[], datetime]
+    database: Database
+    memberships: Memberships
+    rules: Callable[[], Rules]
+    link: LinkTo | None = None
+    changed: Callable[[str], object] = lambda generation: None
 
     async def admin(self, request: Rule, asking: Asking) -> Answer:
-        if request.area == "audit":
-            return await self._audit(asking)
-        change = await self._change(request, asking)
-        if change is None:
-            return _told(text("The rules here. Change one: /admin space model seedream-4.5"), asking.rules)
-        rules, changed = await self.spaces.change(
-            asking.person.space, change, by=asking.person, at=micros(self.clock())
+        who = who_is(asking.person)
+        try:
+            if request.area == "space":
+                return await self._space(request, asking, who)
+            words = f"{request.rule} {request.value}".strip()
+            marked = Marked(member=request.member, channel=request.channel, role=request.role)
+            return await self.obey(request.area, words, marked, who, dict(asking.invocation.names), asking)
+        except NotAllowed:
+            await self.database.transaction(_refused, who, f"{request.area} {request.rule}".strip(), self._at())
+            raise
+
+    async def obey(
+        self,
+        area: str,
+        words: str,
+        marked: Marked,
+        who: Who,
+        names: Mapping[str, str],
+        asking: Asking | None = None,
+    ) -> Reply | None:
+        """Do what was ordered, and say what came of it. Raises `BotError`, and then nothing has changed.
+
+        asking: where it was asked in a chat; on the command line there is none.
+        """
+        _check_any_right(area, who, owns=asking is not None and any(team.owned for team in asking.teams))
+        order = read(area, words, marked)
+        if isinstance(order, BlockOrder):
+            return await self._block(order, who, asking)
+        orders = Orders(who=who, marked=marked, rules=self.rules(), router=self.router, names=dict(names))
+        keeps = isinstance(order, TeamOrder | TierOrder | RoleOrder) or (
+            isinstance(order, LimitOrder) and order.kind == "tier"
         )
+        only_looks = isinstance(order, AuditOrder | ExportOrder | DashboardOrder)
+        asked = "" if asking is None or only_looks else asking.invocation.id
+        change = self.memberships.change if keeps else self.database.transaction
+        reply = await change(_obeyed_once, asked, self.link, orders, order)
+        if isinstance(order, RefundOrder):
+            self.changed(order.generation)
+        return reply
+
+    async def _block(self, order: BlockOrder, who: Who, asking: Asking | None) -> Reply:
+        """As `/admin space block`."""
+        if asking is None:
+            raise UsageError(text("Block people in their space: /admin block @name, as one of its admins."))
+        rule = "block" if order.block else "unblock"
+        return await self._space(Rule(area="space", rule=rule, member=order.user), asking, who)
+
+    async def _space(self, request: Rule, asking: Asking, who: Who) -> Reply:
+        who.check(Deed.RULES, asking.person.space)
+        rule = _rule(request.rule)
+        asked = RuleAsked(rule=rule, value=request.value, member=request.member, channel=request.channel)
+        reader = RuleReader(spaces=self.spaces, router=self.router)
+        change = await reader.change(asked, asking)
+        if change is None:
+            words = text("The rules here. Change one: /admin space model seedream-4.5")
+            return await reader.show(words, asking.rules, asking.person.space)
+        rules, changed = await self.spaces.change(asking.person.space, change, by=asking.person, at=self._at())
         words = text("Changed. The rules here are now:") if changed else text("It is so already. The rules here:")
         language = {**rules.defaults, **asking.person.settings}.get("language", "")
-        return replace(_told(words, rules), language=language)
+        return replace(told(words, rules), language=language)
 
-    async def _audit(self, asking: Asking) -> Answer:
-        found = await self.spaces.audit(asking.person.space, MOST_AUDITED)
-        if not found:
-            return Reply(text=text("Nobody has changed a rule here yet."), private=True)
-        rows = tuple((text("{time}", time=each.at), _audited(each)) for each in found)
-        return Reply(text=text("The last changes, the newest first:"), rows=rows, private=True)
-
-    async def _change(self, request: Rule, asking: Asking) -> Change | None:
-        """What is to become of the rules; None where they are only looked at. Raises `UsageError`."""
-        if request.channel:
-            _check_id(request.channel, asking.invocation.place.room)
-        match request.rule:
-            case "channels" if request.value or request.channel:
-                return _rooms(request.value, request.channel or asking.invocation.place.room)
-            case "log" if request.value or request.channel:
-                return _log(request.value, request.channel)
-            case "block" | "unblock":
-                return await self._blocking(request, asking)
-            case "model" | "size" | "private" | "language" as rule if request.value:
-                return _default(rule, self._checked(rule, request.value))
-        return None
-
-    def _checked(self, rule: str, value: str) -> str:
-        if same(value) == DEFAULT:
-            return ""
-        match rule:
-            case "private":
-                if same(value) not in YES | NO:
-                    raise _not_taken(rule, value, ("yes", "no", DEFAULT))
-                return "yes" if same(value) in YES else "no"
-            case "language":
-                known = {same(language): language for language in LANGUAGES}
-                if same(value) not in known:
-                    raise _not_taken(rule, value, (*LANGUAGES, DEFAULT))
-                return known[same(value)]
-        return usable_default(self.router, rule, value)
-
-    async def _blocking(self, request: Rule, asking: Asking) -> Change:
-        user = request.member or request.value
-        if not user:
-            raise UsageError(text("Say whom: /admin space {rule} @name", rule=request.rule))
-        if request.rule == "unblock":
-            return lambda rules: replace(
-                rules, blocked={id: name for id, name in rules.blocked.items() if user not in (id, name)}
-            )
-        _check_id(user, asking.invocation.actor.user)
-        name = await self.spaces.database.read(name_of, asking.invocation.actor.adapter, user) or user
-        return lambda rules: replace(rules, blocked={**rules.blocked, user: name})
+    def _at(self) -> int:
+        return micros(self.clock())
 
 
 def commands(admin: Admin) -> tuple[Command, ...]:
@@ -110,109 +153,108 @@ def commands(admin: Admin) -> tuple[Command, ...]:
     return (
         Command(
             name="admin",
-            summary=text("The rules of this space, for its admins"),
+            summary=text("Rules, teams and limits of this space, for its admins"),
             request=Rule,
             handle=admin.admin,
             aliases=("管理",),
-            suggestions={"value": ("add", "remove", "all", *names, *tiers, "yes", "no", *LANGUAGES, OFF, DEFAULT)},
-            examples=("/admin space channels add #drawings", "/管理 space language zh-CN"),
+            suggestions={"rule": RULES, "value": (OFF, DEFAULT)},
+            follows=offering.admin(names, tiers),
+            examples=(
+                "/admin space channels add #drawings",
+                "/admin limit person @bob 20 images per day",
+                "/admin team create Design",
+                "/管理 额度 个人 @bob 每天 20 张",
+            ),
             admins_only=True,
+            judges=True,
             private=True,
         ),
     )
 
 
-def _check_id(value: str, like: str) -> None:
-    """Where a platform's ids are numbers, a name that somebody only typed means nobody, and nothing."""
-    if like.isdecimal() and not value.isdecimal():
-        raise UsageError(
-            text(
-                "“{value}” is only a name to me. Choose it from what is offered, or give its id.",
-                value=shortened(value),
-            )
-        )
+def _obeyed_once(connection: Connection, asked: str, link: LinkTo | None, orders: Orders, order: Order) -> Reply | None:
+    """asked: by which invocation, "" where it may be done as often as it is asked for."""
+    if not asked:
+        return _obeyed(connection, link, orders, order)
+    return once(connection, asked, _obeyed, link, orders, order)
 
 
-def _rooms(value: str, room: str) -> Change:
-    match same(value):
-        case "all" | "default":
-            return lambda rules: replace(rules, rooms=())
-        case "add" | "remove" | "" if not room:
-            raise UsageError(text("Say which channel: /admin space channels add #name"))
-        case "add" | "":
-            return lambda rules: replace(rules, rooms=tuple(dict.fromkeys((*rules.rooms, room))))
-        case "remove":
-            return lambda rules: replace(rules, rooms=tuple(each for each in rules.rooms if each != room))
-    raise _not_taken("channels", value, ("add", "remove", "all"))
+def _obeyed(connection: Connection, link: LinkTo | None, orders: Orders, order: Order) -> Reply:
+    match order:
+        case TeamOrder():
+            return orders.team(connection, order)
+        case LimitOrder():
+            return orders.limit(connection, order)
+        case TierOrder():
+            return orders.tier(connection, order)
+        case RoleOrder():
+            return orders.role_order(connection, order)
+        case RefundOrder():
+            return orders.refund(connection, order)
+        case GrantsOrder():
+            return orders.grants(connection, order)
+        case AuditOrder():
+            return _audit(connection, orders.who)
+        case DashboardOrder():
+            return dashboard(connection, link, orders.who, orders.at)
+        case ExportOrder(what=what):
+            return _export(connection, link, orders, what)
+        case _:
+            raise AssertionError(order)
 
 
-def _log(value: str, room: str) -> Change:
-    if room:
-        return lambda rules: replace(rules, log=room)
-    if same(value) in (OFF, DEFAULT):
-        return lambda rules: replace(rules, log="")
-    raise UsageError(text("Say which channel: /admin space log #name. “off” ends it."))
-
-
-def _default(rule: str, value: str) -> Change:
-    return lambda rules: SpaceRules(**{**asdict(rules), rule: value})
-
-
-def _not_taken(rule: str, value: str, choices: tuple[str, ...]) -> UsageError:
-    said = {"rule": rule, "choices": choices, "value": shortened(value)}
-    return UsageError(text("{rule} can be one of {choices}, not “{value}”.", **said))
-
-
-def _told(words: Text, rules: SpaceRules) -> Reply:
-    rows = tuple((label, _shown(name, getattr(rules, name))) for name, label in _LABELS.items())
-    return Reply(text=words, rows=rows, private=True)
-
-
-_LABELS = {
-    "rooms": text("Channels where I draw"),
-    "model": text("Usual model"),
-    "size": text("Usual size"),
-    "private": text("Private by default"),
-    "language": text("Language"),
-    "log": text("Log channel"),
-    "blocked": text("Blocked"),
-}
-
-
-def _audited(change: Audited) -> Text:
-    rule = change.what.removeprefix("space ")
-    before, after = change.before, change.after
-    if isinstance(before, Mapping) and isinstance(after, Mapping):  # a long list, of which one name came or went
-        before, after = _without(before, after), _without(after, before)
-    return text(
-        "{name}: {what}, from {before} to {after}",
-        name=change.name,
-        what=_LABELS.get(rule, change.what),
-        before=_shown(rule, before),
-        after=_shown(rule, after),
+def dashboard(connection: Connection, link: LinkTo | None, who: Who, at: int) -> Reply:
+    address = link(connection, who, at) if link else ""
+    if not address:
+        raise UsageError(text("The dashboard is not served here; the operator can set BOT_WEB__PUBLIC_URL."))
+    words = text(
+        "{link} opens the dashboard. It works once, for ten minutes, and is for you alone.",
+        link=Link("dashboard", address),
     )
+    return Reply(text=words, private=True)
 
 
-def _without(names: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
-    return {id: name for id, name in names.items() if id not in others}
+def _export(connection: Connection, link: LinkTo | None, orders: Orders, what: str) -> Reply:
+    if not orders.who.may(Deed.EXPORT, orders.space):
+        owns = bool(orders.owned(connection))
+        orders.who.check(Deed.EXPORT, orders.space, owns=owns)
+    reply = dashboard(connection, link, orders.who, orders.at)
+    words = text("On its page Export you find {what} as a CSV file.", what=what)
+    return replace(reply, notes=(words,))
 
 
-def _shown(rule: str, value: object) -> Text:
-    """A rule's value in words; channels as `<#id>`, which an adapter may draw as a link."""
-    match rule, value:
-        case "rooms", (list() | tuple()) as rooms:
-            return verbatim(", ".join(f"<#{room}>" for room in rooms)) if rooms else text("everywhere")
-        case "log", str(room):
-            return verbatim(f"<#{room}>") if room else text("off")
-        case "blocked", Mapping() as blocked:
-            names = (name if name == id else f"{name} ({id})" for id, name in blocked.items())
-            return verbatim(", ".join(names)) if blocked else text("nobody")
-        case "private", "yes":
-            return text("on")
-        case "private", "no":
-            return text("off")
-        case _, "":
-            return text("default")
-        case "language", str(language):
-            return verbatim(LANGUAGES.get(language, language))
-    return verbatim(str(value))
+def _audit(connection: Connection, who: Who) -> Reply:
+    who.check(Deed.AUDIT, who.space)
+    found = audit.entries(connection, who.space or None, MOST_AUDITED)
+    if not found:
+        return Reply(text=text("Nobody has changed a rule here yet."), private=True)
+    names = names_in(connection, found)
+    rows = tuple((text("{time}", time=each.at), in_words(each, names)) for each in found)
+    return Reply(text=text("The last changes, the newest first:"), rows=rows, private=True)
+
+
+def _rule(typed: str) -> str:
+    """One of the rules of a space, in any case."""
+    if not typed:
+        return "show"
+    typed = ALSO_RULES.get(same(typed), typed)
+    found = next((each for each in RULES if same(each) == same(typed)), None)
+    if found:
+        return found
+    said = {"option": "rule", "taken": text("one of {choices}", choices=RULES), "value": shortened(typed)}
+    if near := nearest(typed, RULES):
+        raise UsageError(text("{option} takes {taken}, not “{value}”. Did you mean {nearest}?", **said, nearest=near))
+    raise UsageError(text("{option} takes {taken}, not “{value}”.", **said))
+
+
+_OWNERS_TOO = frozenset({"team", "limit", "grants", "export", "dashboard"})
+
+
+def _check_any_right(area: str, who: Who, *, owns: bool) -> None:
+    """Whoever is nobody here learns nothing of how it is written. owns: any team."""
+    if not (owns and area in _OWNERS_TOO):
+        who.check(Deed.RULES, who.space)
+
+
+def _refused(connection: Connection, who: Who, what: str, at: int) -> None:
+    audit.note(connection, who.space, who.by, "refused", None, f"/admin {what}", at)

@@ -11,10 +11,12 @@ from bot.commands.choice import every_offer
 from bot.commands.details import Address, details
 from bot.commands.drawing import Drawing, visible
 from bot.commands.wanted import Wanted
-from bot.errors import NotThere, UsageError
+from bot.errors import NotAllowed, NotThere, UsageError
+from bot.generation.outbox import review_due
 from bot.generation.record import Generation
 from bot.generation.states import State
 from bot.i18n import text
+from bot.moderation.policy import check as check_rules
 from bot.request import Mode
 from bot.storage.database import Database
 
@@ -122,7 +124,13 @@ class Buttons:
         return await self.database.read(details, generation, self._title(generation), self.address)
 
     async def go(self, asking: Asking, generation: Generation, index: int) -> Answer:
-        return await self.drawing.service.go(generation.id, asking.invocation.id, asking.person)
+        if generation.space != asking.person.space:  # whose rules, and whose roles, count is not known here
+            raise NotAllowed(text("This question is answered where it was asked."))
+        if generation.state is State.ASKED:
+            check_rules(asking.rules, generation.request)
+            if await self.drawing.moderated(asking, generation.request.prompt):
+                await self.database.transaction(review_due, generation.id, generation.space)
+        return await self.drawing.service.go(generation.id, asking.invocation.id, asking.person, asking.rules)
 
     async def decline(self, asking: Asking, generation: Generation, index: int) -> Answer:
         # Declined already: a press that a crash interrupted is told the same the second time.

@@ -13,6 +13,8 @@ MOST_NAMED = 3
 
 Build = Callable[[Model], ImageRequest]
 Check = Callable[[Model, ImageRequest], None]
+Allows = Callable[[str], bool]
+"""Whether somebody may use a model, by its name."""
 
 
 def choose(offers: tuple[Model, ...], build: Build, check: Check) -> tuple[ImageRequest, tuple[Model, ...]]:
@@ -42,9 +44,11 @@ def every_offer(router: Router) -> tuple[Model, ...]:
     return tuple(offer for model in router.models() for offer in router.offers(model.name))
 
 
-def with_nearest(router: Router, reason: UsageError, builds: Sequence[Build], check: Check) -> UsageError:
+def with_nearest(
+    router: Router, reason: UsageError, builds: Sequence[Build], check: Check, allows: Allows
+) -> UsageError:
     """The reason, and which models would serve the same. Where none does, the next of `builds` leaves the size open."""
-    offers = every_offer(router)
+    offers = [offer for offer in every_offer(router) if allows(offer.name)]
     for build in builds:
         near = [offer for offer in offers if _can(offer, build, check)]
         if near:

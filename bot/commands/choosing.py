@@ -18,6 +18,7 @@ from bot.generation.health import Resting
 from bot.generation.service import GenerationService
 from bot.i18n import LANGUAGES, Money, Text, text, verbatim
 from bot.people import Preferences
+from bot.teams import NOBODY, team_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Defaults:
         Kind.CHOICE, text("The provider's mark on pictures"), default="", choices=("yes", "no", "default")
     )
     private: str = option(Kind.CHOICE, text("Show results to you alone"), default="", choices=("yes", "no", "default"))
+    team: str = option(Kind.CHOICE, text("The team for which you usually draw; “none” is for yourself"), default="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +65,17 @@ class Choosing:
     async def settings(self, request: Defaults, asking: Asking) -> Answer:
         asked = {name: getattr(request, name) for name in Defaults.__slots__ if getattr(request, name)}
         changes = {
-            name: "" if value == "default" else usable_default(self.router, name, value)
-            for name, value in asked.items()
+            name: "" if value == "default" else self._usable(name, value, asking) for name, value in asked.items()
         }
         now = dict(asking.person.settings)
         if changes:
             now = await self.preferences.change(asking.person.id, changes)
         here = self.table().find("settings").options
-        rows = tuple((verbatim(each.name), _setting(each.name, now.get(each.name, ""))) for each in here)
+        rows = tuple(
+            (verbatim(each.name), _setting(each.name, now.get(each.name, ""), asking))
+            for each in here
+            if each.name != "team" or asking.teams
+        )
         words = (
             text("Changed. Your defaults are now:")
             if changes
@@ -93,6 +98,13 @@ class Choosing:
             text("/help imagine tells more about one command."),
         )
         return Reply(text=text("What I can do:"), rows=rows, notes=notes, private=True)
+
+    def _usable(self, name: str, value: str, asking: Asking) -> str:
+        """As it is stored: a team by its id, since its name may change."""
+        if name == "team":
+            team = team_of(asking.teams, value)
+            return team.id if team else NOBODY
+        return usable_default(self.router, name, value)
 
     def _model_line(self, model: Model) -> Text:
         offers = self.router.offers(model.name)
@@ -158,6 +170,7 @@ def commands(choosing: Choosing) -> tuple[Command, ...]:
             summary=text("Your defaults"),
             request=Defaults,
             choices={"optimize": (*optimisations(offers), "default")},
+            suggestions={"team": ("default",)},
             hidden=hidden(offers) & {each.name for each in fields(Defaults)},
             handle=choosing.settings,
             private=True,
@@ -207,7 +220,9 @@ def _abilities(offers: tuple[Model, ...]) -> tuple[Text, ...]:
     return (*named, text("optimisation {ways}", ways="/".join(optimised))) if optimised else named
 
 
-def _setting(name: str, value: str) -> Text:
+def _setting(name: str, value: str, asking: Asking) -> Text:
+    if name == "team" and value != NOBODY:
+        value = next((each.name for each in asking.teams if each.id == value), "")
     if not value:
         return text("default")
     return verbatim(LANGUAGES.get(value, value) if name == "language" else value)

@@ -110,6 +110,8 @@ def _original_rows(generation: Generation, address: Address | None) -> list[tupl
 
 
 def state_name(generation: Generation) -> Text:
+    if generation.images and generation.review in ("waiting", "refused"):
+        return text("waits for a review") if generation.review == "waiting" else text("refused by an admin")
     names = {
         "asked": text("waits for your yes"),
         "queued": text("in line"),

@@ -1,5 +1,6 @@
 """What every command that makes pictures shares: from options and pictures to an accepted generation."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.asking import Asking, Quote
+from bot.audit import By
 from bot.capabilities import check, check_asked, cost, inputs
 from bot.catalogue import InputLimits, Model
 from bot.catalogue.router import Router
 from bot.catalogue.sizes import MATCH, known_ratio, resolve
 from bot.chat import Attachment
 from bot.clock import micros
-from bot.commands.choice import Check, choose, every_offer, with_nearest
+from bot.commands.choice import Allows, Check, choose, every_offer, with_nearest
 from bot.commands.wanted import Wanted, advice, request_for
 from bot.errors import NotAllowed, NotThere, PictureError, UsageError
 from bot.generation import settling
@@ -24,6 +26,9 @@ from bot.generation.record import Generation
 from bot.generation.service import GenerationService
 from bot.i18n import Text, plural, text
 from bot.media.normalise import Normalised
+from bot.moderation.policy import WordsRefused, check_model, check_words, mark_note, marked, note_refusal
+from bot.moderation.policy import check as check_rules
+from bot.moderation.reviews import check_shown
 from bot.people import Person
 from bot.request import ImageRequest, Mode, Reference
 from bot.storage.database import Database
@@ -70,27 +75,42 @@ class Drawing:
             visible(asking, quote.generation)
         if quote and not wanted.needs and not quote.generation and not quote.attachments:
             quote = None  # words in reply to words: a picture was welcome, but nobody needs one
+        await self.moderated(asking, wanted.prompt)  # sooner than any picture is read
+        marks = mark_note(asking.rules, wanted.watermark)
+        wanted = replace(self._among_allowed(asking, wanted), watermark=marked(asking.rules, wanted.watermark))
+        asking.team_for(wanted.team)  # raises for one that they are not in
         sources = (*self.quoted(quote), *(Source(attachment=each) for each in wanted.pictures))
         _check_pictures(wanted, len(sources))
         own = asking.defaults
-        offers = self._asked(wanted, own, len(sources))
+        allows = asking.allows_model
+        offers = self._asked(wanted, own, len(sources), allows)
         await self.service.check_room()
         taken = inputs(offers[0], wanted.mode)
         references, notes = await self._read(sources, taken)
-        request, offers = self._choose(wanted, offers, own, check, references)
+        request, offers = self._choose(wanted, offers, own, check, allows, references)
         unsure = quote is not None and quote.index is None and wanted.mode is Mode.EDIT
         others = await self._others(quote, taken) if quote and unsure else ()
         return await self.accept(
-            asking, request, offers, notes=notes, private=self._private(asking, wanted, quote), others=others
+            asking,
+            request,
+            offers,
+            notes=(*notes, *marks),
+            private=self._private(asking, wanted, quote),
+            others=others,
+            team=wanted.team,
         )
 
-    def foresee(self, wanted: Wanted, own: Mapping[str, str]) -> None:
-        """Raises what will be refused, by the defaults `own`, whatever the pictures hold."""
+    def foresee(self, wanted: Wanted, own: Mapping[str, str], allows: Allows) -> None:
+        """Raises what will be refused, by the defaults `own`, whatever the pictures hold.
+
+        allows: models that may be named instead.
+        """
         _check_pictures(wanted, len(wanted.pictures))
-        self._asked(wanted, own, len(wanted.pictures))
+        self._asked(wanted, own, len(wanted.pictures), allows)
 
     async def again(self, asking: Asking, request: ImageRequest, *, private: bool) -> Accepted | None:
         """A request as it was, by those who can serve it now."""
+        request = replace(request, watermark=bool(marked(asking.rules, request.watermark)))
         request, offers = choose(self.router.offers(request.model), lambda offer: request, check)
         return await self.accept(asking, request, offers, private=private)
 
@@ -103,8 +123,11 @@ class Drawing:
         notes: tuple[Text, ...] = (),
         private: bool = False,
         others: tuple[Reference, ...] = (),
+        team: str = "",
     ) -> Accepted | None:
         """Have a request that these offers can serve accepted, or asked about where it is dear."""
+        check_rules(asking.rules, request)
+        review = await self.moderated(asking, request.prompt)
         most = max(cost(offer, request) for offer in offers)  # whoever is busy hands it to the next
         parent = next((each for each in request.references if each.generation), None)
         draft = Draft(
@@ -120,8 +143,34 @@ class Drawing:
             others=others,
             notes=(*notes, *advice(request.prompt)),
             private=private or asking.invocation.place.private,
+            payer=asking.payer(team),
+            review=review,
+            rules=asking.rules,
         )
         return await self.service.accept(draft)
+
+    async def moderated(self, asking: Asking, prompt: str) -> bool:
+        """Whether an admin is to look at the result first. Raises where the rules here refuse the words."""
+        try:
+            if not asking.rules.words:
+                return check_words(asking.rules, prompt)
+            # Some lists take half a second, which is nobody else's.
+            return await asyncio.to_thread(check_words, asking.rules, prompt)
+        except WordsRefused as refusal:
+            person, at = asking.person, micros(self.clock())
+            by = By(person.id, person.name)
+            await self.database.transaction(note_refusal, person.space, by, refusal.rule, at)
+            raise
+
+    def _among_allowed(self, asking: Asking, wanted: Wanted) -> Wanted:
+        """Where a usual model is not allowed here, another one is; one that was named is only checked."""
+        allowed = asking.rules.models
+        if not allowed or wanted.model or self.offers(asking.defaults, wanted)[0].name in allowed:
+            return wanted
+        names = [offer.name for offer in every_offer(self.router) if offer.name in allowed and _does(offer, wanted)]
+        if not names:
+            check_model(asking.rules, self.offers(asking.defaults, wanted)[0].name)
+        return replace(wanted, model=asking.rules.model if asking.rules.model in names else names[0])
 
     def offers(self, own: Mapping[str, str], wanted: Wanted) -> tuple[Model, ...]:
         """The model that was named, else that of the defaults `own`, else the operator's, as each provider offers it.
@@ -171,9 +220,9 @@ class Drawing:
         attachment = Attachment(name=generation.id, read=lambda: self.blobs.read(image.blob), size=image.size)
         return Source(attachment=attachment, generation=generation.id, index=position)
 
-    def _asked(self, wanted: Wanted, own: Mapping[str, str], given: int) -> tuple[Model, ...]:
+    def _asked(self, wanted: Wanted, own: Mapping[str, str], given: int, allows: Allows) -> tuple[Model, ...]:
         """Who could serve it with so many pictures, as far as that is known before they are read."""
-        _, offers = self._choose(wanted, self.offers(own, wanted), own, partial(check_asked, given=given))
+        _, offers = self._choose(wanted, self.offers(own, wanted), own, partial(check_asked, given=given), allows)
         return offers
 
     def _choose(
@@ -182,6 +231,7 @@ class Drawing:
         offers: tuple[Model, ...],
         own: Mapping[str, str],
         check: Check,
+        allows: Allows,
         references: tuple[Reference, ...] = (),
     ) -> tuple[ImageRequest, tuple[Model, ...]]:
         """The request and who can serve it; the refusal where nobody can says with which model it would work."""
@@ -197,7 +247,7 @@ class Drawing:
         except UsageError as reason:
             # Where the size itself is what is wrong, another size of another model is no help.
             builds = (build, in_its_usual_size) if _has_size(offers[0], wanted) else (build,)
-            raise with_nearest(self.router, reason, builds, check) from reason
+            raise with_nearest(self.router, reason, builds, check, allows) from reason
 
     def _private(self, asking: Asking, wanted: Wanted, quote: Quote | None) -> bool:
         """As was said; else as is usual for the person and here, and as the picture was that it is made of."""
@@ -265,11 +315,12 @@ def visible(asking: Asking, generation: Generation) -> None:
     if generation.deleted:
         raise NotThere(text("{id} was deleted.", id=generation.id))
     check_private(asking.person, generation)
+    check_shown(generation)
 
 
 def check_private(person: Person, generation: Generation) -> None:
     """Raises `NotAllowed` for whoever may not look at it."""
-    if generation.private and generation.person != person.id and not person.rules(generation.space):
+    if generation.private and not person.owns(generation) and not person.rules(generation.space):
         raise NotAllowed(text("{id} was made privately by {name}.", id=generation.id, name=generation.person_name))
 
 
@@ -294,6 +345,13 @@ def _has_size(model: Model, wanted: Wanted) -> bool:
     except UsageError:
         return False
     return True
+
+
+def _does(model: Model, wanted: Wanted) -> bool:
+    """It does such a thing at all."""
+    if wanted.mode is Mode.LAYERS:
+        return model.layers > 0
+    return (model.series or wanted.mode is not Mode.SERIES) and (model.references > 0 or not wanted.needs)
 
 
 def _no_such_picture(position: int, count: int) -> UsageError:

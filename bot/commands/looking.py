@@ -1,5 +1,6 @@
-"""The commands that look: /quota, /history, /show."""
+"""The commands that look: /history, /show."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.asking import Answer, Asking, Press
@@ -42,12 +43,8 @@ class Looking:
     router: Router
     database: Database
 
-    async def quota(self, request: Nothing, asking: Asking) -> Answer:
-        accounts = await self.service.accounts(asking.person)
-        return Reply(text=text("What you may still use, and what is used:"), accounts=accounts, private=True)
-
     async def history(self, request: HowMany, asking: Asking) -> Answer:
-        found = await self.database.read(_history, asking.person.id, request.n)
+        found = await self.database.read(_history, asking.person.persons, request.n)
         if not found:
             return Reply(
                 text=text("You have not asked for a picture yet. Try /imagine a fox in the snow."), private=True
@@ -98,14 +95,6 @@ class Looking:
 def commands(looking: Looking) -> tuple[Command, ...]:
     return (
         Command(
-            name="quota",
-            summary=text("What you may still use"),
-            request=Nothing,
-            handle=looking.quota,
-            private=True,
-            aliases=("额度",),
-        ),
-        Command(
             name="history",
             summary=text("Your last requests"),
             request=HowMany,
@@ -119,13 +108,19 @@ def commands(looking: Looking) -> tuple[Command, ...]:
     )
 
 
-def _history(connection: Connection, person: str, most: int) -> list[Generation]:
-    rows = connection.rows(
-        "SELECT id FROM generations WHERE person=:person AND deleted_at=0 ORDER BY seq DESC LIMIT :most",
-        person=person,
-        most=most,
-    )
-    return [record.load(connection, row["id"]) for row in rows]
+def _history(connection: Connection, persons: Sequence[str], most: int) -> list[Generation]:
+    """The last of all accounts together; each is looked up by itself, which its index answers in order."""
+    rows = [
+        row
+        for person in persons
+        for row in connection.rows(
+            "SELECT seq, id FROM generations WHERE person=:person AND deleted_at=0 ORDER BY seq DESC LIMIT :most",
+            person=person,
+            most=most,
+        )
+    ]
+    newest = sorted(rows, key=lambda row: int(row["seq"]), reverse=True)
+    return [record.load(connection, row["id"]) for row in newest[:most]]
 
 
 def _line(generation: Generation) -> Text:

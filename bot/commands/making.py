@@ -9,7 +9,7 @@ from bot.catalogue import Model
 from bot.catalogue.sizes import MATCH
 from bot.chat import Attachment
 from bot.command import Command, Kind, option
-from bot.commands.choice import every_offer
+from bot.commands.choice import Allows, every_offer
 from bot.commands.drawing import Drawing
 from bot.commands.wanted import Wanted
 from bot.i18n import text
@@ -42,6 +42,12 @@ class Imagine:
     )
     watermark: bool | None = option(Kind.SWITCH, text("Put the provider's mark on the picture"), default=None)
     private: bool | None = option(Kind.SWITCH, text("Show it to you alone, where the platform can"), default=None)
+    team: str = option(
+        Kind.CHOICE,
+        text("For which of your teams; “none” is for yourself"),
+        default="",
+        suggestions=("none",),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,12 @@ class Layers:
     size: str = option(Kind.CHOICE, text("A size that the model has, such as 2K"), default="")
     watermark: bool | None = option(Kind.SWITCH, text("Put the provider's mark on the picture"), default=None)
     private: bool | None = option(Kind.SWITCH, text("Show it to you alone, where the platform can"), default=None)
+    team: str = option(
+        Kind.CHOICE,
+        text("For which of your teams; “none” is for yourself"),
+        default="",
+        suggestions=("none",),
+    )
 
 
 _NEEDS = {Mode.IMAGINE: 0, Mode.EDIT: 1, Mode.BLEND: 2, Mode.SERIES: 0}
@@ -82,14 +94,14 @@ class Making:
     async def make(self, mode: Mode, request: Imagine, asking: Asking) -> Answer:
         return await self.drawing.draw(asking, _wanted(mode, request), asking.quote)
 
-    def foresee(self, mode: Mode, request: Imagine, own: Mapping[str, str]) -> None:
-        self.drawing.foresee(_wanted(mode, request), own)
+    def foresee(self, mode: Mode, request: Imagine, own: Mapping[str, str], allows: Allows) -> None:
+        self.drawing.foresee(_wanted(mode, request), own, allows)
 
     async def take_apart(self, request: Layers, asking: Asking) -> Answer:
         return await self.drawing.draw(asking, _layered(request), asking.quote)
 
-    def foresee_layers(self, request: Layers, own: Mapping[str, str]) -> None:
-        self.drawing.foresee(_layered(request), own)
+    def foresee_layers(self, request: Layers, own: Mapping[str, str], allows: Allows) -> None:
+        self.drawing.foresee(_layered(request), own, allows)
 
 
 def _wanted(mode: Mode, request: Imagine) -> Wanted:
@@ -108,6 +120,7 @@ def _wanted(mode: Mode, request: Imagine) -> Wanted:
         guidance=request.guidance,
         watermark=request.watermark,
         private=request.private,
+        team=request.team,
         pictures=request.images,
         needs=_NEEDS[mode],
     )
@@ -121,6 +134,7 @@ def _layered(request: Layers) -> Wanted:
         size=request.size,
         watermark=request.watermark,
         private=request.private,
+        team=request.team,
         pictures=request.image,
         needs=1,
     )

@@ -18,7 +18,7 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a person asked for, before it meets a model. pictures come after the quoted one."""
+    """What a person asked for, before it meets a model. pictures come after the quoted one. team: who pays, by name."""
 
     mode: Mode
     prompt: str
@@ -34,6 +34,7 @@ class Wanted:
     guidance: float | None = None
     watermark: bool | None = None
     private: bool | None = None
+    team: str = ""
     pictures: tuple[Attachment, ...] = ()
     needs: int = 0
 

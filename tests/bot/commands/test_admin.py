@@ -107,7 +107,7 @@ async def test_an_admin_who_is_blocked_can_undo_it(running: Core) -> None:
         ("/admin space log nonsense", "#name"),
         ("/admin space block", "@name"),
         ("/admin space colour red", "colour"),
-        ("/admin moon", "space, audit"),
+        ("/admin moon", "space, team, limit"),
         ("/admin space block @a @b", "twice"),
         ("/admin space size 4K and more", "and more"),
     ],

@@ -1,6 +1,7 @@
 """What a model has becomes an option; who serves a request is chosen by it; who cannot is told who could."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -197,6 +198,20 @@ async def test_a_refusal_says_which_model_would_do(core: Core, provider: str, li
     core = offering(core, provider)
     async with working(core):
         assert await refused(core, line) == words
+
+
+async def test_only_models_that_the_space_allows_are_named_instead(core: Core) -> None:
+    core = offering(core, "modelark")
+    root = await core.person("root", admin=True)
+    allowed = ("seedream-4.5", "seedream-5-pro")
+    await core.spaces.change(root.space, lambda rules: replace(rules, models=allowed), by=root, at=core.at)
+    async with working(core):
+        assert await refused(core, "/imagine a fox --search") == "seedream-4.5 cannot search the web."
+        said = await refused(core, "/series a day --count 3 --model 5-pro")
+        assert said == "seedream-5-pro draws no series. It would work with seedream-4.5."
+        foreseen = core.dispatcher.check(core.invocation("/series a day --count 3 --model 5-pro"))
+        assert foreseen
+        assert str(foreseen.text) == said
 
 
 @pytest.mark.parametrize(
