@@ -17,6 +17,7 @@ from aiohttp import web
 
 from adapters.web import messages, ports
 from adapters.web.changes import Changes
+from adapters.web.dashboard.routes import Dashboard
 from adapters.web.guard import Guard
 from adapters.web.messages import Message, Press, Upload, message_id
 from adapters.web.people import Persona, persona
@@ -60,6 +61,9 @@ class WebAdapter:
         strangers: bool = False,
         placeholders: bool = False,
         tell_others: Callable[[], object] = lambda: None,
+        board: ports.Board | None = None,
+        keys: ports.Keys | None = None,
+        zone: str = "UTC",
     ) -> None:
         self.database = database
         self.door = door
@@ -75,6 +79,20 @@ class WebAdapter:
         self.strangers = strangers
         self.placeholders = placeholders
         self.changes = Changes(tell_others)
+        self.dashboard = (
+            Dashboard(
+                board=board,
+                keys=keys,
+                blobs=blobs,
+                thumbnails=thumbnails,
+                clock=clock,
+                port=port,
+                zone=zone,
+                language=language,
+            )
+            if board and keys
+            else None
+        )
         self._guard = Guard(token=token, host=host, port=port, hosts=hosts)
 
     def guard(self, application: web.Application) -> None:
@@ -85,6 +103,8 @@ class WebAdapter:
         """Mount the page and everything it asks for, and guard the whole application."""
         self.guard(application)
         Site(self).mount(application)
+        if self.dashboard:
+            self.dashboard.mount(application)
 
     async def post(self, post: Post) -> str:
         data = post.place.data

@@ -15,9 +15,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-# Their own business, or nothing worth hiding: the health pages, the command line's way in, and what is signed: the
-# calls of providers, and links to single pictures.
-NO_COOKIE = ("/healthz", "/readyz", "/control/", "/hooks/", "/p/")
+# Their own business, or nothing worth hiding: the health pages, the command line's way in, what is signed (the calls
+# of providers, and links to single pictures), and the dashboard, which has sessions of its own.
+NO_COOKIE = ("/healthz", "/readyz", "/control/", "/hooks/", "/p/", "/dashboard")
 COOKIE_AGE = 365 * 24 * 3600
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -79,9 +79,13 @@ class Guard:
         if not _same(request.query.get("token", ""), token):
             return web.Response(status=403, text="This link is not, or no longer, valid.\n")
         response = web.Response(status=303, headers={"Location": "/"})
-        secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         response.set_cookie(
-            self._cookie, _cookie_value(token), max_age=COOKIE_AGE, httponly=True, samesite="Strict", secure=secure
+            self._cookie,
+            _cookie_value(token),
+            max_age=COOKIE_AGE,
+            httponly=True,
+            samesite="Strict",
+            secure=is_https(request),
         )
         return response
 
@@ -97,10 +101,18 @@ class Guard:
         if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method != "GET":
             return False
         origin = request.headers.get("Origin")
+        if origin == "null":  # so a browser sends it where a form may not tell of its page; it knows whose the page is
+            return request.headers.get("Sec-Fetch-Site") == "same-origin"
         try:
             return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
         except ValueError:
             return False
+
+
+def is_https(request: web.Request) -> bool:
+    """Whether the browser has come by it; of several proxies the first one in the list knows."""
+    said = request.headers.get("X-Forwarded-Proto", request.scheme)
+    return said.partition(",")[0].strip().lower() == "https"
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.command import Command, CommandTable, Kind, Option
+from bot.command import TEAM, TIER, Command, CommandTable, Kind, Option
 from bot.i18n import say
 
 
@@ -19,8 +19,14 @@ def _command(command: Command, language: str) -> dict[str, Any]:
         "help": say(command.summary, language),
         "positional": command.positional[0].name if command.positional else "",
         "complete": not any(option.required for option in command.options),
+        "next": {words: named for words, values in command.follows.items() if (named := _fixed(values))},
         "options": [_option(option, language) for option in command.options if option.kind is not Kind.IMAGES],
     }
+
+
+def _fixed(values: tuple[str, ...]) -> list[str]:
+    """Without those that stand for the names of teams and tiers."""
+    return [value for value in values if TEAM not in value and TIER not in value]
 
 
 def _readable(command: Command, language: str) -> list[str]:

@@ -59,6 +59,7 @@ class Site:
                 web.get("/meter", self.meter),
                 web.get("/switches", self.switches),
                 web.post("/switches", self.switch),
+                web.get("/open-dashboard", self.open_dashboard),
                 web.static("/static", STATIC),
             ]
         )
@@ -100,6 +101,7 @@ class Site:
             accounts=accounts,
             tightest=tightest(accounts),
             has_line=chat.line is not None,
+            has_dashboard=chat.dashboard is not None,
             script=json.dumps(
                 {
                     "person": viewer.name,
@@ -260,6 +262,12 @@ class Site:
         response = _html(draw("switches.html", viewer, controls=controls))
         response.headers["HX-Trigger"] = "spent"  # another day means another balance
         return response
+
+    async def open_dashboard(self, request: web.Request) -> web.Response:
+        """Nobody logs in on the page, so a session is opened for whom its reader talks as."""
+        if self._chat.dashboard is None:
+            raise web.HTTPNotFound
+        return await self._chat.dashboard.open_for(request, self._actor(self._viewer(request)))
 
     def _controls(self, viewer: Viewer) -> Controls:
         """For admins, and only where there are any."""

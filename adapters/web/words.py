@@ -76,6 +76,7 @@ PAGE: Mapping[str, Text] = {
     "clock_day": text("+1 day"),
     "clock_month": text("+1 month"),
     "clock_now": text("Now"),
+    "dashboard": text("Dashboard"),
     "gone": text("This picture is no longer kept."),
 }
 

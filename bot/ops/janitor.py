@@ -1,7 +1,7 @@
-"""What has to be done by the clock: questions expire, unknown money is decided, old pictures go."""
+"""What has to be done by the clock: questions expire, unknown money is decided, old pictures go, books are checked."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -17,6 +17,7 @@ from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.media.retention import Kept, superfluous
 from bot.media.store import Blob
 from bot.ops.rounds import Rounds
+from bot.quota import audit
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 CLEAN_EVERY = timedelta(hours=1)
 QUESTION_LIVES = timedelta(minutes=10)
+MOST_TOLD = 20
 
 
 class Blobs(Protocol):
@@ -34,7 +36,10 @@ class Blobs(Protocol):
 
 @dataclass(kw_only=True)
 class Janitor(Rounds):
-    """Use as an asynchronous context manager. changed: told generations of which there is something new to show."""
+    """Use as an asynchronous context manager. changed: told generations of which there is something new to show.
+
+    tidy: takes away what is left of those who were forgotten.
+    """
 
     every = 60.0
 
@@ -46,6 +51,8 @@ class Janitor(Rounds):
     charge_unknown: bool
     days: int
     total: int
+    zone: str = "UTC"
+    tidy: Callable[[], Awaitable[None]] | None = None
     _clean_at: datetime = field(default=datetime.min.replace(tzinfo=UTC))
 
     async def round(self) -> None:
@@ -54,14 +61,24 @@ class Janitor(Rounds):
         for generation in await self.database.transaction(expire_questions, micros(now - QUESTION_LIVES), at):
             self.changed(generation)
         decided = await self.database.transaction(
-            resolve_unknown, micros(now - self.unknown_after), at, charge=self.charge_unknown
+            resolve_unknown, micros(now - self.unknown_after), at, charge=self.charge_unknown, zone=self.zone
         )
         if decided:
             log.info("unknown outcomes were decided", generations=len(decided), charged=self.charge_unknown)
         if self._clean_at <= now:
             self._clean_at = now + CLEAN_EVERY
             await self.database.transaction(inbox.forget, micros(now - timedelta(days=inbox.KEEP_DAYS)))
+            await self._check_books(now)
             await self._clean(now)
+            if self.tidy:
+                await self.tidy()
+
+    async def _check_books(self, now: datetime) -> None:
+        """What was found is kept for every process, until a later look finds nothing."""
+        problems = await self.database.read(audit.recent, now)
+        for problem in problems[:MOST_TOLD]:
+            log.error("the books do not agree; run `seedream-bot ledger verify`", problem=problem)
+        await self.database.transaction(audit.keep, problems)
 
     async def _clean(self, now: datetime) -> None:
         known, needed = await self.database.read(_known)

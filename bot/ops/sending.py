@@ -15,6 +15,9 @@ from bot.generation.states import State
 from bot.i18n import say
 from bot.quota.limits import told
 
+REVIEW = "review"
+"""The state of what is made, and waits until an admin has looked at it."""
+
 
 class Exit(IntEnum):
     """The exit codes of `send`."""
@@ -88,10 +91,10 @@ class Sending:
         if reply.tone is Tone.QUESTION and asked.yes:
             go = f"go:{reply.generation}:0"
             reply = await self._ask(asked, "", go, None)
-        outcome = _outcome(reply, self.zone)
+        outcome = outcome_of(reply, self.zone)
         if not reply.accounts:
             reply = replace(reply, accounts=await self.accounts(self.chat.actor(asked.person, "")))
-        return {**outcome, "accounts": [_account(line, reply.language, self.zone) for line in reply.accounts]}
+        return {**outcome, "accounts": [account_of(line, reply.language, self.zone) for line in reply.accounts]}
 
     async def on_behalf(self, asked: dict[str, Any], files: tuple[Path, ...]) -> dict[str, Any]:
         """The same for another process, over the control door."""
@@ -119,16 +122,18 @@ class Sending:
         invocation = await self.chat.say(asked.person, self.room, words, files=files, press=press, values=values)
         answer = await self.dispatcher.outcome(invocation)
         if isinstance(answer, Accepted):
-            return await self.delivery.end_of(answer.generation)
+            reply = await self.delivery.end_of(answer.generation)
+            ended = await self.delivery.database.read(record.load, answer.generation)
+            return replace(reply, state=REVIEW) if ended.review == "waiting" else reply
         if answer is None:
             raise RuntimeError("the asking was answered before")
         return answer
 
 
 def exit_code(outcome: dict[str, Any]) -> Exit:
-    """What a script is told: made, refused, a question waits, or failed."""
+    """What a script is told: made, refused, waiting for an answer or a review, or failed."""
     match outcome["tone"], outcome["state"]:
-        case Tone.QUESTION, _:
+        case (Tone.QUESTION, _) | (_, "review"):
             return Exit.QUESTION
         case _, State.FAILED | State.UNKNOWN | State.CANCELLED:
             return Exit.FAILED
@@ -137,7 +142,9 @@ def exit_code(outcome: dict[str, Any]) -> Exit:
     return Exit.MADE
 
 
-def _outcome(reply: Reply, zone: str) -> dict[str, Any]:
+def outcome_of(reply: Reply, zone: str) -> dict[str, Any]:
+    """A reply as JSON, in its own language."""
+
     def words(text: Any) -> str:
         return say(text, reply.language, zone)
 
@@ -159,7 +166,7 @@ def _outcome(reply: Reply, zone: str) -> dict[str, Any]:
     }
 
 
-def _account(line: AccountLine, language: str, zone: str) -> dict[str, Any]:
+def account_of(line: AccountLine, language: str, zone: str) -> dict[str, Any]:
     return {
         "name": say(line.name, language, zone),
         "unit": line.unit,

@@ -19,6 +19,7 @@ from bot.generation.presenting import logged, present
 from bot.generation.service import GenerationService
 from bot.generation.states import State
 from bot.people import find
+from bot.quota import audit
 from bot.spaces import Spaces
 from bot.storage.connection import Connection
 from bot.storage.database import Database
@@ -42,7 +43,7 @@ class Views:
         found = await self.database.read(record.load, generation)
         accounts: tuple[AccountLine, ...] = ()
         if found.state is State.ASKED:
-            accounts = await self.service.accounts_of(found.person, found.space)
+            accounts = await self.service.accounts_of(found)
         model = self.router.offer(found.provider, found.request.model)
         return present(found, place=place, model=model, accounts=accounts)
 
@@ -84,10 +85,11 @@ class Views:
         try:
             async with asyncio.timeout(5):
                 await self.database.transaction(_write_nothing)
+                books = await self.database.read(audit.kept)
         except Exception as error:  # noqa: BLE001 - a door: whoever watches is told, however the database fails
             log.warning("the database does not answer", problem=type(error).__name__)
             return ["the database does not answer"]
-        return []
+        return ["the books do not agree: run `seedream-bot ledger verify`"] if books else []
 
     async def _seen(self, generation: str, actor: Actor) -> record.Generation:
         """Raises `NotThere`, and `NotAllowed` where it was made privately by somebody else."""

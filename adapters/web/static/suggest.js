@@ -33,8 +33,9 @@ function ofCommand(command, before, last) {
     return { items: unused(command, before).flatMap((each) => optionLike(each, bare(last))), sure: true };
   }
   const first = command.options.find((each) => each.name === command.positional);
-  const isFirst = !/\s\S/.test(before);
-  return { items: first && isFirst && !first.words ? values(first, last) : [], sure: last !== "" };
+  const words = fold(before).trim().split(/\s+/).slice(1);
+  const next = words.length ? { values: command.next?.[words.join(" ")] ?? [] } : first;
+  return { items: next && !next.words ? values(next, last) : [], sure: last !== "" };
 }
 
 function commandsLike(commands, typed) {

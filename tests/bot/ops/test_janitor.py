@@ -12,6 +12,8 @@ from bot.generation import inbox
 from bot.generation.states import State
 from bot.media.store import Blob
 from bot.ops.janitor import Janitor
+from bot.ops.views import Views
+from bot.quota import audit
 from bot.request import Mode
 from tests.bot.generation.core import PICTURE, Core
 from tests.fakes import FakeBlobs
@@ -163,3 +165,35 @@ async def test_a_round_that_fails_is_not_the_last(core: Core, monkeypatch: pytes
         await again.wait()
 
     assert len(rounds) >= 2
+
+
+async def test_books_that_do_not_agree_are_found_within_the_hour_and_told_until_they_do(running: Core) -> None:
+    await running.answer("/imagine a fox")
+    cleaner = janitor(running)
+    view = Views(
+        database=running.database,
+        router=running.router,
+        service=running.service,
+        spaces=running.spaces,
+        clock=running.clock,
+    )
+
+    async def off(by: int) -> None:
+        change = "UPDATE balances SET held=held+:by WHERE account='all' AND win='day' AND unit='images'"
+        await running.database.transaction(lambda connection: connection.execute(change, by=by))
+
+    await cleaner.round()
+    assert await view.problems() == []
+    await off(7)
+    running.clock.forward(minutes=59)
+    await cleaner.round()
+    assert await view.problems() == []
+    running.clock.forward(minutes=1)
+    await cleaner.round()
+    assert await view.problems() == ["the books do not agree: run `seedream-bot ledger verify`"]
+    assert "all images in day" in await running.database.read(audit.kept)
+
+    await off(-7)
+    running.clock.forward(hours=1)
+    await cleaner.round()
+    assert await view.problems() == []

@@ -19,6 +19,7 @@ import pytest
 
 from adapters.web import messages
 from bot.app import running
+from bot.audit import By
 from bot.errors import CannotStart, ContentRefused, OutcomeUnknown, ProviderRefused
 from bot.generation import health
 from bot.generation.states import State
@@ -27,7 +28,7 @@ from bot.ops.folder import reading
 from bot.ops.move import MOVED, MOVING, move
 from bot.ops.ownership import Owned, Ownership
 from bot.ops.sending import Asked
-from bot.quota import ledger
+from bot.quota import grants, ledger
 from bot.quota.audit import verify
 from bot.settings import Settings
 from bot.storage import schema
@@ -84,6 +85,30 @@ def _fill_odd(connection: Connection) -> None:
     ledger.set_limit(connection, "person:nobody", "usd", "day", None)
     connection.execute("INSERT INTO rates (provider, full_at) VALUES ('far', :at)", at=-LARGEST)
     health.failed(connection, "far", "busy", 1, 2)
+    # What teams, tiers, reviews, alerts and the dashboard keep, one row each.
+    for table, values in {
+        "teams": {"id": "red", "space": "fake/team", "name": WORDS, "same_name": "雪", "created_at": 1},
+        "team_members": {"team": "red", "person": "nobody", "role": "owner", "source": "admin", "added_at": 1},
+        "role_maps": {"space": "fake/team", "role": "1", "name": WORDS, "kind": "team", "target": "red"},
+        "tiers": {"space": "", "name": "雪", "rules": "{}"},
+        "tier_holders": {"space": "", "holder": "person:nobody", "tier": "雪"},
+        "link_codes": {"digest": "d", "person": "nobody", "expires_at": LARGEST, "used_at": 0},
+        "alerts": {"account": "all", "unit": "usd", "win": "day", "period": "2026-11-21", "percent": 80, "at": 1},
+        "reviews": {"generation": "nothere", "space": "fake/team", "room": WORDS, "state": "waiting"},
+        "dashboard_keys": {
+            "digest": "d",
+            "kind": "link",
+            "person": "nobody",
+            "name": WORDS,
+            "space": "",
+            "rights": "{}",
+        }
+        | {"created_at": 1, "expires_at": LARGEST},
+    }.items():
+        places = ", ".join(f":{name}" for name in values)
+        connection.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", **values)
+    given: dict[str, Any] = {"pool": "team:red", "person": "nobody", "unit": "usd", "amount": LARGEST, "until": LARGEST}
+    grants.give(connection, **given, by=By("nobody", WORDS), at=1)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from bot.ops.sending import Exit, exit_code
     [
         (Tone.ANSWER, "settled", Exit.MADE),
         (Tone.ANSWER, "", Exit.MADE),
+        (Tone.ANSWER, "review", Exit.QUESTION),
         (Tone.REFUSAL, "", Exit.REFUSED),
         (Tone.REFUSAL, "refused", Exit.REFUSED),
         (Tone.REFUSAL, "failed", Exit.FAILED),
