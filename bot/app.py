@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,8 +16,8 @@ import structlog
 from bot import commands, demo
 from bot.asking import Presses
 from bot.catalogue import load
-from bot.chat import Adapter, Connected
-from bot.clock import Clock
+from bot.chat import Adapter, Connected, Reply
+from bot.clock import Clock, micros
 from bot.command import CommandTable
 from bot.commands.drawing import Drawing
 from bot.dispatch import Dispatcher
@@ -24,30 +25,42 @@ from bot.errors import CannotStart
 from bot.generation.delivery import Delivery
 from bot.generation.queue import Capacity
 from bot.generation.runner import Runner
-from bot.generation.service import GenerationService
+from bot.generation.service import LEAST_DISK, GenerationService
 from bot.generation.workers import Workers
 from bot.media.fit import Fitter
 from bot.media.normalise import Normaliser
 from bot.media.store import Blobs
 from bot.media.thumbnails import Thumbnails
+from bot.moderation import reviews
 from bot.opening import HOOKS, opened
-from bot.ops import originals
+from bot.ops import alerts, digest, originals
+from bot.ops.administration import Administration, Entrance
+from bot.ops.alerts import Alerts
+from bot.ops.board.board import Board
 from bot.ops.credits import Credits
+from bot.ops.digest import Digest
 from bot.ops.folder import check_purpose, database_place, make_empty
 from bot.ops.janitor import Janitor
+from bot.ops.keys import Keys, no_admin
 from bot.ops.listener import Listener
 from bot.ops.metrics import Metrics
+from bot.ops.notices import Notices
 from bot.ops.originals import Originals
+from bot.ops.own_data import OwnData
 from bot.ops.ownership import Ownership, own_folder
 from bot.ops.sending import Sending
 from bot.ops.together import Together
 from bot.ops.views import Views
 from bot.people import Preferences
+from bot.privacy import Privacy, mine
 from bot.providers.sandbox.server import Sandbox
+from bot.quota.tiers import from_json
+from bot.reports import Charts, is_chart
 from bot.settings import Settings
 from bot.spaces import Spaces
 from bot.storage import schema
 from bot.storage.database import Database, open_database
+from bot.teams import Memberships
 
 if TYPE_CHECKING:
     from bot.generation.engine import SharedWorkers
@@ -70,6 +83,7 @@ class App:
     clock: Clock
     table: CommandTable
     sandbox: Sandbox | None
+    administration: Administration
     listener: Listener | None = None
 
 
@@ -135,10 +149,14 @@ class _Builder:
         self.scratch = home / "scratch"
         self.blobs = Blobs(settings.blobs_url, **settings.s3.access)
         self.adapters: dict[str, Adapter] = {}
+        self.chat: Any = None
+        self.served_at = ""
         self.connected: list[Connected] = []
         self.heard: set[str] = set()
-        self.spaces = Spaces(database, partial(self.bus.tell, "rules"))
+        self.spaces = Spaces(database, partial(self.bus.tell, "rules"), reviews.follow)
         self.preferences = Preferences(database, partial(self.bus.tell, "settings"))
+        self.tiers = {name: from_json(name, rules) for name, rules in settings.tiers.items()}
+        self.memberships = Memberships(database, self.tiers, partial(self.bus.tell, "teams"))
 
     async def build(self, stack: AsyncExitStack) -> App:
         settings = self.settings
@@ -146,6 +164,7 @@ class _Builder:
         await self.blobs.prepare()
         await self.spaces.load()
         await self.preferences.load()
+        await self.memberships.load()
         self.opened = await stack.enter_async_context(
             opened(settings, load(), clock=self.clock, elsewhere=partial(self.bus.tell, "hook"))
         )
@@ -157,10 +176,12 @@ class _Builder:
             spaces=self.spaces,
             clock=self.clock,
         )
+        charts = Charts(blobs=self.blobs, database=self.database, clock=self.clock, folder=self.scratch)
+        self.notices = Notices(kinds={**alerts.kinds(self.database), **digest.kinds(self.database, charts)})
         self.delivery = Delivery(
             database=self.database,
             adapters=self.adapters,
-            present=self.views.reply,
+            present=self._present,
             present_log=self.views.log,
             owner=self.together.id,
             lease=self.lease,
@@ -174,26 +195,33 @@ class _Builder:
             Normaliser(max_bytes=settings.media.max_bytes, max_pixels=settings.media.max_pixels)
         )
         fitter = await stack.enter_async_context(Fitter())
-        self.thumbnails = Thumbnails(self.blobs, fitter, self.home / "thumbnails", is_ours=self.views.is_ours)
+        self.thumbnails = Thumbnails(self.blobs, fitter, self.home / "thumbnails", is_ours=self._is_ours)
         self.originals = await self._originals()
         self.table, presses = self._commands(normaliser)
         dispatcher = self._dispatcher(self.table, presses)
-        chat = self._chat(dispatcher)
+        self.credits = self._credits()
+        chat = self.chat = self._chat(dispatcher)
+        # Whoever is an admin of the local page has it to themselves: they are the operator in what they write, too.
+        local = [f"{chat.name}/{one.name}" for one in chat.people if one.admin]
+        dispatcher.admins = (*settings.admins, *local)
         self.adapters[chat.name] = chat
         if self.role.serves:
             self.heard.add(chat.name)
         for name, given in self.platforms.items():
             await self._connect(stack, name, given, dispatcher, fitter)
         self._hear_others(chat)
-        self.credits = self._credits()
         # Left in the reverse order: intake stops, what runs is waited for, and what it made is still posted.
         if self.role.works:
             await stack.enter_async_context(self._janitor())
             await stack.enter_async_context(self.credits)
+            await stack.enter_async_context(self._alerts(chat.name))
+            await stack.enter_async_context(self._digest())
         await stack.enter_async_context(self.delivery)
         if self.role.works:
             await stack.enter_async_context(self.workers)
         await stack.enter_async_context(dispatcher)
+        if self.role.works:
+            self.together.beside(self._privacy().tidy())  # what a crash left of those who were forgotten
         sending = Sending(
             chat=chat,
             dispatcher=dispatcher,
@@ -214,6 +242,7 @@ class _Builder:
             clock=self.clock,
             table=self.table,
             sandbox=self.opened.sandbox,
+            administration=self._administration(),
         )
 
     async def prepare_demo(self, app: App) -> None:
@@ -227,7 +256,7 @@ class _Builder:
             host=web.host,
             port=web.port,
             token=ownership.token,
-            actions={"send": app.sending.on_behalf},
+            actions={"send": app.sending.on_behalf, "admin": app.administration.on_behalf},
             ready=self._problems,
             read=self.blobs.read,
             scrape=Metrics(
@@ -245,10 +274,13 @@ class _Builder:
         if self.role.serves:
             if self.originals:
                 self.originals.mount(listener.application)
+            self._own_data().mount(listener.application)
             app.chat.routes(listener.application)
         else:
             app.chat.guard(listener.application)
         await stack.enter_async_context(listener)
+        if self.role.serves:
+            self.served_at = listener.url
         ownership.announce(listener.url)
         return replace(app, listener=listener)
 
@@ -267,6 +299,16 @@ class _Builder:
             clock=self.clock,
         )
 
+    def _privacy(self) -> Privacy:
+        return Privacy(
+            database=self.database,
+            preferences=self.preferences,
+            memberships=self.memberships,
+            clock=self.clock,
+            remove=self.thumbnails.delete,
+            changed=self._line_changed,
+        )
+
     def _runner(self) -> Runner:
         return Runner(
             database=self.database,
@@ -279,9 +321,11 @@ class _Builder:
             folder=self.scratch,
             images_per_minute=self.settings.queue.images_per_minute,
             with_metadata=self.settings.media.metadata,
+            zone=self.settings.time_zone,
         )
 
     def _workers(self) -> "Workers | SharedWorkers":
+        folder = self.settings.data_dir
         parts: dict[str, Any] = {
             "database": self.database,
             "run": self._runner().run,
@@ -290,6 +334,7 @@ class _Builder:
             "patience": self.settings.queue.drain.total_seconds(),
             "line_moved": self._line_moved,
             "clock": self.clock,
+            "has_room": lambda: shutil.disk_usage(folder).free >= LEAST_DISK,
         }
         if not self.database.shared:
             return Workers(**parts)
@@ -306,8 +351,12 @@ class _Builder:
         def settings(person: str) -> None:
             self.together.beside(self.preferences.refresh(person) if person else self.preferences.load())
 
+        def memberships(_: str) -> None:
+            self.together.beside(self.memberships.load())
+
         self.bus.on("rules", spaces)
         self.bus.on("settings", settings)
+        self.bus.on("teams", memberships)
         self.bus.on("hook", self.opened.wake)
         self.bus.on("chat", lambda _: chat.changes.hear())
 
@@ -332,6 +381,7 @@ class _Builder:
             accepted=accepted,
             changed=self._line_changed,
             check_store=self.blobs.check_room,
+            tiers=self.tiers,
         )
 
     def _commands(self, normaliser: Normaliser) -> tuple[CommandTable, Presses]:
@@ -346,7 +396,36 @@ class _Builder:
             folder=self.scratch,
         )
         address = self.originals.link if self.originals else None
-        return commands.build(drawing, self.spaces, self.preferences, self.thumbnails.delete, address)
+        self.drawing = drawing
+        return commands.build(
+            drawing,
+            self.spaces,
+            self.preferences,
+            self.thumbnails.delete,
+            address,
+            self.memberships,
+            privacy=self._privacy(),
+            link=Entrance(base=self._base).link,
+            hand_over=self._own_data().link,
+        )
+
+    def _administration(self) -> Administration:
+        return Administration(
+            admin=commands.govern(self.drawing, self.spaces, self.memberships, Entrance(base=self._base).link),
+            table=self.table,
+            mine=mine,
+            language=self.settings.language,
+            zone=self.settings.time_zone,
+        )
+
+    def _own_data(self) -> OwnData:
+        return OwnData(database=self.database, clock=self.clock, base=self._base, mine=mine)
+
+    def _base(self, platform: str) -> str:
+        """The address of this server for people of a platform: from outside, else for those on this machine."""
+        if self.settings.web.public_url:
+            return self.settings.web.public_url
+        return self.served_at if platform in ("", self.chat.name) else ""
 
     def _dispatcher(self, table: CommandTable, presses: Presses) -> Dispatcher:
         return Dispatcher(
@@ -355,6 +434,7 @@ class _Builder:
             presses=presses,
             spaces=self.spaces,
             preferences=self.preferences,
+            memberships=self.memberships,
             delivery=self.delivery,
             clock=self.clock,
             language=self.settings.language,
@@ -362,6 +442,7 @@ class _Builder:
             owner=self.together.id,
             lease=self.lease,
             hears=self.heard,
+            no_admin=no_admin,
         )
 
     async def _connect(
@@ -423,9 +504,32 @@ class _Builder:
                 demo=self.is_demo,
                 placeholders=self.settings.provider_order[0] == "sandbox",
                 tell_others=partial(self.bus.tell, "chat"),
+                board=self._board(),
+                keys=Keys(database=self.database, operates=self._operates, clock=self.clock),
+                zone=self.settings.time_zone,
             )
         except ValueError as error:  # open to others without a token
             raise CannotStart(str(error).rstrip(".")) from error
+
+    def _board(self) -> Board:
+        return Board(
+            database=self.database,
+            service=self.service,
+            table=self.table,
+            clock=self.clock,
+            zone=self.settings.time_zone,
+            providers={name: name for name in self.opened.providers},
+            credits=self.credits.left,
+            unknown_after=self.settings.unknown.after,
+        )
+
+    def _operates(self, adapter: str, user: str) -> bool:
+        """Whether this account is an operator's: as the settings say, or an admin of the local page, which is behind
+        loopback or a token.
+        """
+        if f"{adapter}/{user}" in self.settings.admins:
+            return True
+        return bool(adapter == self.chat.name and self.chat.actor(user, "").admin)
 
     def _janitor(self) -> Janitor:
         settings = self.settings
@@ -438,12 +542,55 @@ class _Builder:
             charge_unknown=settings.unknown.then == "charge",
             days=settings.retention.days,
             total=settings.retention.total,
+            zone=settings.time_zone,
+            tidy=self._tidy,
             leads=self.together.leads,
         )
+
+    async def _tidy(self) -> None:
+        """Whoever was forgotten, and whoever has left what brought them into a team."""
+        await self._privacy().tidy()
+        await self.memberships.expire(micros(self.clock()))
 
     def _credits(self) -> Credits:
         low = self.settings.apiframe.low_credits
         return Credits(database=self.database, counting=self.opened.counting, low=low, leads=self.together.leads)
+
+    def _alerts(self, local: str) -> Alerts:
+        """local: the adapter of those whom the settings name without a platform."""
+        named = (name if "/" in name else f"{local}/{name}" for name in self.settings.admins)
+        operators = [(platform, user) for platform, _, user in (name.partition("/") for name in named)]
+        return Alerts(
+            database=self.database,
+            spaces=self.spaces,
+            rules=self.service.rules,
+            operators=operators,
+            credits=lambda: self.credits.left,
+            low=self.settings.apiframe.low_credits,
+            language=self.settings.language,
+            told=self.delivery.line_moved,
+            leads=self.together.leads,
+        )
+
+    def _digest(self) -> Digest:
+        return Digest(
+            database=self.database,
+            spaces=self.spaces,
+            clock=self.clock,
+            zone=self.settings.time_zone,
+            language=self.settings.language,
+            told=self.delivery.line_moved,
+            leads=self.together.leads,
+        )
+
+    async def _present(self, generation: str, place: int) -> Reply:
+        """What a posting shows: a generation, or what the bot says by itself."""
+        if self.notices.has(generation):
+            return await self.notices.reply(generation)
+        return await self.views.reply(generation, place)
+
+    async def _is_ours(self, blob: str) -> bool:
+        return await self.views.is_ours(blob) or await is_chart(self.database, blob)
 
     async def _problems(self) -> list[str]:
         """Why watchers should look after it: of the bot itself and of each platform."""

@@ -3,6 +3,7 @@
 A data folder that a demonstration made is marked, and is good for nothing else.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -10,9 +11,9 @@ from bot.chat import Actor
 from bot.clock import Clock
 from bot.people import find
 from bot.providers.sandbox.server import Sandbox
-from bot.quota import ledger
-from bot.quota.ledger import Rules
-from bot.quota.limits import Account
+from bot.quota import ledger, standing
+from bot.quota.limits import of_person
+from bot.quota.standing import Payer, Rules
 from bot.quota.windows import periods, resets
 from bot.storage.connection import Connection
 from bot.storage.database import Database
@@ -36,9 +37,9 @@ def prepare(connection: Connection, people: list[Actor], rules: Rules) -> None:
     """Mark the folder, make the people, and see to it that carol has nothing left this month."""
     connection.execute("INSERT INTO meta (name, value) VALUES ('demo', '1') ON CONFLICT (name) DO NOTHING")
     known = {actor.user: find(connection, actor, rules.at) for actor in people}
-    account = Account(f"person:{known[EMPTY].id}")
-    ledger.set_limit(connection, account.name, "images", "month", CAROLS)
-    _spend_all(connection, account, rules)
+    carol = known[EMPTY]
+    ledger.set_limit(connection, of_person(carol.id).name, "images", "month", CAROLS)
+    _spend_all(connection, Payer(person=carol.id, space=carol.space), rules)
 
 
 def clock_offset(connection: Connection) -> timedelta:
@@ -46,14 +47,19 @@ def clock_offset(connection: Connection) -> timedelta:
     return timedelta(seconds=float(row["value"])) if row else timedelta()
 
 
-def _spend_all(connection: Connection, account: Account, rules: Rules) -> None:
-    """An ordinary hold and settlement of what is left, so that the books stay true; at most once a day."""
+def _spend_all(connection: Connection, payer: Payer, rules: Rules) -> None:
+    """An ordinary hold and settlement of what is left, so that the books stay true; at most once a day.
+
+    On the person's own account alone: nobody else is to have less for it.
+    """
+    account = of_person(payer.person)
     key = f"opening:{account.name}:{periods(rules.now, rules.zone)['day']}"
-    lines = ledger.lines(connection, (account,), rules)
+    lines = ledger.account_lines(connection, (account.name,), rules)
     left = min(line.left for line in lines if line.unit == "images" and line.left is not None)
     if left and connection.row("SELECT 1 FROM holds WHERE generation=:key", key=key) is None:
         amounts = {"images": left, "usd": 0}
-        ledger.hold(connection, key, (account,), amounts, rules)
+        own = replace(standing.of(connection, payer, rules), accounts=(account,), grants=())
+        ledger.take(connection, key, own, amounts, rules)
         ledger.settle(connection, key, amounts, rules.at, reason="spent before the demonstration")
 
 

@@ -53,6 +53,10 @@ _KINDS = {
     "done before the stop": text("its picture was stored before the bot stopped"),
     "charged": text("the unknown outcome was charged to the pools"),
     "released": text("the unknown outcome was given back"),
+    "review asked": text("an admin is asked whether it may be seen"),
+    "review approved": text("an admin approved it"),
+    "review refused": text("an admin refused it"),
+    "review released": text("reviews were switched off; it is shown"),
     "deleted": text("deleted"),
     "cleaned": text("its picture was cleaned up"),
 }

@@ -123,13 +123,14 @@ def test_an_account_reads_as_one_chinese_sentence(account, chinese):
     [
         (
             _short("images", "day", 50),
-            "你的额度不够了：每天 50 张图片，还剩 2 张，这次需要 4 张图片。2026-11-23 00:00 Asia/Shanghai 重新计算。",
+            "你的额度不够了：每天 50 张图片，还剩 2 张，这次需要 4 张图片。"
+            "可以请机器人的维护者增加；2026-11-23 00:00 Asia/Shanghai 重新计算。",
         ),
         (
             _short("images", "total", 50),
-            "你的额度不够了：总共 50 张图片，还剩 2 张，这次需要 4 张图片。可以请管理员增加。",
+            "你的额度不够了：总共 50 张图片，还剩 2 张，这次需要 4 张图片。可以请机器人的维护者增加。",
         ),
-        (_short("images", "day", 0), "你还没有画图额度，可以请管理员开通。"),
+        (_short("images", "day", 0), "你还没有画图额度，可以请机器人的维护者开通。"),
     ],
 )
 def test_a_limit_that_is_short_reads_as_one_chinese_sentence(account, chinese):

@@ -11,9 +11,12 @@ from tests.postgres import BOTH
 # What runs on both databases: together they run every transaction function.
 ON_BOTH = {
     *("test_commands", "test_dispatch", "test_people", "test_spaces"),
+    *("test_teams", "test_linking", "test_privacy", "test_memberships"),
     *("test_delivery", "test_failover", "test_held_money", "test_queue", "test_runner"),
     *("test_sending_again", "test_insisting", "test_credits", "test_janitor", "test_originals", "test_views"),
-    *("test_audit", "test_kept", "test_ledger"),
+    *("test_audit", "test_kept", "test_ledger", "test_moderated", "test_reviews"),
+    *("test_standing", "test_grants", "test_refunds", "test_team_pools", "test_payers", "test_usage_agrees"),
+    *("test_governing", "test_rights", "test_returning"),
 }
 
 
