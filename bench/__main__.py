@@ -1,15 +1,33 @@
-"""`python -m bench NAME...`: measure, and print a small table; `all` measures everything."""
+"""`python -m bench NAME...`: measure, and print a small table; `all` measures everything.
+
+`python -m bench fill COUNT URL` fills an empty database with so many generations, to look at them.
+"""
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import acks, books, feishu_events, feishu_start, memory, paid, peers, posting, power, scale, start
+from bench import (
+    acks,
+    books,
+    budget,
+    dashboard,
+    feishu_events,
+    feishu_start,
+    memory,
+    paid,
+    peers,
+    posting,
+    power,
+    scale,
+    start,
+)
 from bench.options import Options
 from bench.report import Report, machine
 
 BENCHMARKS: dict[str, Callable[[Options], Report]] = {
+    "B1": budget.run,
     "B2": paid.run,
     "B3": posting.run,
     "B4": memory.run,
@@ -20,12 +38,18 @@ BENCHMARKS: dict[str, Callable[[Options], Report]] = {
     "B9": feishu_events.run,
     "B10": feishu_start.run,
     "SCALE": scale.run,
+    "DASHBOARD": dashboard.run,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Leaves with 0 where every target was met, and 1 where one was missed."""
-    asked = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["fill"]:
+        wanted = _filler().parse_args(given[1:])
+        print(dashboard.fill(wanted.url, wanted.count))
+        return 0
+    asked = _parser().parse_args(given)
     names = list(BENCHMARKS) if "ALL" in asked.names else list(dict.fromkeys(asked.names))
     try:
         python = None if asked.no_peers else peers.python()
@@ -55,6 +79,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="only to see that it works; the figures mean nothing")
     parser.add_argument("--no-peers", action="store_true", help="without what has to be installed first")
     return parser
+
+
+def _filler() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench fill", description="a year of use, for the dashboard")
+    parser.add_argument("count", type=_positive, help="generations")
+    parser.add_argument("url", help="an empty database: sqlite:///FILE or postgresql://...")
+    return parser
+
+
+def _positive(written: str) -> int:
+    if not written.isdecimal() or int(written) < 1:
+        raise argparse.ArgumentTypeError(f"{written!r} is no number from 1 on")
+    return int(written)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,18 @@ class NoPeers(Exception):
     """The peers could not be installed, and why."""
 
 
-def python() -> Path:
-    """The interpreter of the peers' environment, which is made where it is not there yet."""
-    folder = _cache() / "peers"  # a folder of its own: what is in the way there is removed
+def python(wanted: Path | None = None) -> Path:
+    """The interpreter of the peers' environment, which is made where it is not there yet.
+
+    wanted: the file of a peer that gets an environment of its own, as it does not go with the others.
+    """
+    wanted = wanted or WANTED
+    folder = _cache() / wanted.stem  # a folder of its own: what is in the way there is removed
     found = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / "installed"
-    if not stamp.exists() or stamp.read_text() != _fingerprint():
-        _install(folder, found)
-        stamp.write_text(_fingerprint())
+    if not stamp.exists() or stamp.read_text() != _fingerprint(wanted):
+        _install(wanted, folder, found)
+        stamp.write_text(_fingerprint(wanted))
     return found
 
 
@@ -38,18 +42,18 @@ def _cache() -> Path:
     return folder
 
 
-def _fingerprint() -> str:
-    return hashlib.sha256(WANTED.read_bytes() + sys.version.encode()).hexdigest()
+def _fingerprint(wanted: Path) -> str:
+    return hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
 
 
-def _install(folder: Path, found: Path) -> None:
+def _install(wanted: Path, folder: Path, found: Path) -> None:
     print(f"installing the peers into {folder} …", file=sys.stderr, flush=True)
     if uv := shutil.which("uv"):
         _step(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
-        _step(uv, "pip", "install", "--quiet", "--python", str(found), "--requirement", str(WANTED))
+        _step(uv, "pip", "install", "--quiet", "--python", str(found), "--requirement", str(wanted))
     else:
         _step(sys.executable, "-m", "venv", "--clear", str(folder))
-        _step(str(found), "-m", "pip", "install", "--quiet", "--requirement", str(WANTED))
+        _step(str(found), "-m", "pip", "install", "--quiet", "--requirement", str(wanted))
 
 
 def _step(*command: str) -> None:

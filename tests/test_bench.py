@@ -6,13 +6,28 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import acks, books, feishu_events, feishu_start, memory, paid, peers, posting, power, scale, start
+from bench import (
+    acks,
+    books,
+    budget,
+    dashboard,
+    feishu_events,
+    feishu_start,
+    memory,
+    paid,
+    peers,
+    posting,
+    power,
+    scale,
+    start,
+)
 from bench.__main__ import BENCHMARKS, main
 from bench.fresh import RunFailed, alternating, environment, fresh, median, served
 from bench.options import Options
@@ -20,7 +35,11 @@ from bench.report import Report, Target, shown, table
 from bench.runs.meter import percentiles
 from bench.runs.replay import recorded
 from bench.runs.scale_server import NAMES
-from tests.postgres import needs_postgres
+from bot.quota import audit
+from bot.storage.connection import Connection
+from bot.storage.database import SQLiteConnection, read_only
+from bot.storage.postgres import PostgresConnection, connected
+from tests.postgres import BOTH, needs_postgres, new_database
 
 pytestmark = pytest.mark.slow  # real processes, one after the other
 
@@ -360,6 +379,66 @@ def test_without_a_server_that_is_left_out_and_says_so(monkeypatch: pytest.Monke
 def test_processes_that_lost_something_have_measured_nothing() -> None:
     with pytest.raises(RuntimeError, match="9 of 10"):
         scale._check([{"asked": 10, "settled": 10}, {"asked": 10, "settled": 9}])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_budget_is_met_exactly_over_a_kill() -> None:
+    report = budget.run(QUICK)
+
+    assert sides(report) == {budget.OURS}
+    assert (report.rows[0]["generated"], report.rows[0]["charged"]) == ("10", "10")
+    assert all(target.met for target in report.targets)
+
+
+@pytest.mark.parametrize(("generated", "held", "problems"), [(11, 0, []), (9, 0, []), (10, 1, []), (10, 0, ["all"])])
+def test_a_budget_that_is_missed_misses_the_target(
+    generated: int, held: int, problems: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {
+        "asked": 24,
+        "generated": generated,
+        "spent": {"team": 10},
+        "held": held,
+        "problems": problems,
+        "wall": 1,
+    }
+    monkeypatch.setattr(budget, "fresh", lambda *_, **__: figures)
+
+    assert not all(target.met for target in budget.run(QUICK).targets)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_every_page_of_the_dashboard_is_measured_over_books_that_balance() -> None:
+    report = dashboard.run(QUICK)
+
+    assert any("SQLite" in side for side in sides(report))
+    assert all(row["max ms"] > 0 for row in report.rows)
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_what_is_filled_is_as_the_product_would_have_left_it(engine: str, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path}/bot.db" if engine == "sqlite" else stack.enter_context(new_database())
+        assert main(["fill", "600", url]) == 0
+        if engine == "sqlite":
+            connection: Connection = SQLiteConnection(stack.enter_context(closing(read_only(tmp_path / "bot.db"))))
+        else:
+            connection = PostgresConnection(stack.enter_context(connected(url)))
+        made = connection.row("SELECT count(*) AS n FROM generations")
+
+        assert made is not None
+        assert made["n"] == 600
+        assert audit.verify(connection).problems == ()
+        with pytest.raises(RunFailed, match="in use"):
+            main(["fill", "600", url])
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many", "1.5"])
+def test_a_fill_of_nothing_is_refused(count: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["fill", count, f"sqlite:///{tmp_path}/bot.db"])
 
 
 def test_a_demonstration_that_ends_is_not_waited_for(tmp_path: Path) -> None:
