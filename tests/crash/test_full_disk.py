@@ -97,6 +97,7 @@ async def test_a_message_that_could_not_be_stored_is_taken_when_it_is_sent_again
     assert home.paid("a fox") == 1
 
 
+@about_sqlite(reason="a PostgreSQL server knows what became of it all the same")
 async def test_a_picture_that_could_not_be_stored_is_paid_once_and_its_maker_pays_nothing(
     home: Home, leisurely: Provider
 ) -> None:
@@ -149,6 +150,7 @@ async def test_what_was_acknowledged_before_the_disk_was_full_is_answered_when_t
     assert home.paid("a fox") == 0
 
 
+@about_sqlite(reason="a PostgreSQL server knows what became of it all the same")
 async def test_what_could_not_be_kept_on_a_full_disk_ends_as_soon_as_there_is_room(
     home: Home, leisurely: Provider
 ) -> None:

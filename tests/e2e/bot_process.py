@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -107,6 +107,19 @@ class BotProcess:
     async def restart(self, **settings: str) -> None:
         await self.kill()
         await self.start(**settings)
+
+    async def beside(self, *words: str) -> tuple[int, str]:
+        """What another command of the same settings leaves with, and prints: `ledger verify`, `admin …`."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "ignore", "-m", "bot", *words),
+            env=self._environment() | self.settings,
+            cwd=self.folder.parent,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        told, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, told.decode()
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         await self.platform.until(condition, within=PATIENCE, what=what)

@@ -2,12 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.feishu_bot import Bot, by_bot, drawn, on_feishu
 from tests.postgres import BOTH
-from tests.simulators.feishu.model import Message
+from tests.simulators.feishu.model import Chat, Message
 from tests.simulators.feishu.people import Person
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -21,6 +22,21 @@ async def pressed(bot: Bot, person: Person, message: Message, label: str, words:
     answer = await bot.says(message.chat, words, pictures=1)
     assert answer is not message
     return answer
+
+
+async def changed(bot: Bot, line: str, **how: Any) -> None:
+    """A rule is changed, and holds: the answer is a message more than those that other stories left with the boss."""
+    before = len(by_bot(bot.fake, bot.boss))
+    await bot.boss.says(line, **how)
+    await bot.until(lambda: any("Changed." in one.text for one in by_bot(bot.fake, bot.boss)[before:]), "the change")
+
+
+def in_line(bot: Bot, chat: Chat) -> list[Message]:
+    """The one that waits while two others are drawn: at first all of them are in line for a moment."""
+    there = by_bot(bot.fake, chat)
+    drawn = [one for one in there if one.text.startswith("Drawing")]
+    waiting = [one for one in there if one.text.startswith("In line")]
+    return waiting if (len(drawn), len(waiting)) == (2, 1) else []
 
 
 async def test_every_button_under_a_picture_does_what_it_says(feishu: Bot) -> None:
@@ -102,7 +118,8 @@ async def test_what_waits_is_cancelled_for_nothing_and_by_nobody_else(feishu: Bo
     team = fake.group("Studio", ann, ben)
     for snail in ("first", "second", "third"):
         await ann.says(f"{{bot}} the {snail} slow snail sandbox:slow", to=team)
-    waiting = await feishu.says(team, "In line")
+    await feishu.until(lambda: in_line(feishu, team), "two that are drawn and one in line")
+    waiting = in_line(feishu, team)[0]
     stranger = await feishu.toast(ben, waiting, "Cancel")
     await ann.presses(waiting, "Cancel")
     await feishu.says(waiting, "Cancelled. Nothing was charged.")
@@ -119,8 +136,7 @@ async def test_who_has_not_the_right_is_told_so_over_the_card(feishu: Bot) -> No
     others = await feishu.toast(eve, heron, "Delete")
     await eve.says("{bot} /admin space block {Ann}", to=team, mentions=[ann])
     refused = await feishu.says(eve, "admin")
-    await boss.says("{bot} /admin space block {Eve}", to=team, mentions=[eve])
-    await feishu.says(boss, "Changed.")
+    await changed(feishu, "{bot} /admin space block {Eve}", to=team, mentions=[eve])
     blocked = await feishu.toast(eve, heron, "Again")
     await eve.says("{bot} draw me a walrus please", to=team)
     await feishu.says(eve, "you may not use me")
@@ -140,15 +156,13 @@ async def test_a_group_that_is_closed_by_an_admin_draws_for_nobody_to_see(feishu
     ann = fake.person("Ann")
     studio, hall = fake.group("Studio", ann, boss), fake.group("Hall", ann, boss)
     elsewhere = await drawn(feishu, ann, "a heron at a lake", to=hall)
-    await boss.says("{bot} /admin space channels add", to=studio)
-    await feishu.says(boss, "Changed.")
+    await changed(feishu, "{bot} /admin space channels add", to=studio)
     refused = await feishu.toast(ann, elsewhere, "Again")
     await ann.says("{bot} a walrus in the hall", to=hall)
     await feishu.says(ann, "I draw only in #Studio")
     await drawn(feishu, ann, "a walrus in the studio", to=studio)
     direct = await drawn(feishu, ann, "a walrus for me alone")
-    await boss.says("/admin space channels all")
-    await feishu.until(lambda: "Changed." in by_bot(fake, boss)[-1].text, "the end of the rule")
+    await changed(feishu, "/admin space channels all")
 
     assert "I draw only in #Studio" in refused
     assert by_bot(fake, hall) == [elsewhere]
