@@ -27,7 +27,7 @@ _HALVES = (
         "SELECT g.id, (SELECT count(*) FROM jobs WHERE generation=g.id) AS jobs,"
         " (SELECT count(*) FROM holds WHERE generation=g.id) AS holds,"
         " (SELECT count(*) FROM postings WHERE generation=g.id) AS postings"
-        " FROM generations g WHERE jobs<>g.count OR holds<>6 OR postings<>1",
+        " FROM generations g WHERE jobs<>g.count OR holds<>8 OR postings<>1",
     ),
     (
         "the generation {id} is {state}, with {made} pictures, and its story says otherwise",

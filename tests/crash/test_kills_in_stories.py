@@ -103,8 +103,8 @@ async def test_a_paid_request_that_was_out_is_unknown_and_its_pictures_are_given
     assert (generation["state"], generation["charged"]) == ("unknown", 0)
     assert home.paid("a fox sandbox:silent") == 1
     assert home.stored.account(generation["id"]) == {
-        **dict.fromkeys([("person", "images"), ("space", "images"), ("all", "images")], GIVEN_BACK),
-        ("person", "usd"): GIVEN_BACK,
+        **{(account, "images"): GIVEN_BACK for account in ("person", "share", "space", "all")},
+        **{(account, "usd"): GIVEN_BACK for account in ("person", "share")},
         **dict.fromkeys([("space", "usd"), ("all", "usd")], ("possible", PRICE, 0)),
     }
     assert "given back" in home.stored.shown(generation["id"])["text"]["message"]

@@ -30,7 +30,7 @@ def test_bots_on_postgresql_draw_and_share_what_there_is(emptied: Emptied, tmp_p
     assert examined.out.count("in use by: ") == 2
     assert "ok   ledger: the books agree" in examined.out
     assert "SQLite" not in examined.out
-    assert verified.out.startswith("The books agree: 3 accounts, 12 entries")
+    assert verified.out.startswith("The books agree: 4 accounts, 16 entries")
     assert made["generation"] in str(again)
     assert not (desk.data_dir / "bot.db").exists()
     said = [*one.out, *one.err, *two.out, *two.err, examined.out, verified.out, verified.err]
