@@ -91,7 +91,7 @@ async def test_what_is_transparent_is_seen_to_be_and_layers_have_their_names(
         await alice.attach(picture)
         await alice.say("/layers")
         question = await alice.question()
-        await expect(question).to_contain_text("This makes up to 17 layers, for at most 0.765 USD.")
+        await expect(question).to_contain_text("pictures (0.765 USD)")
         await alice.press(question, "Go")
         await expect(question).to_contain_text("Layers for alice", timeout=PATIENCE)
         names = [layer.name for layer in plan(ark.asked[-1].references[0], 1, 1)]

@@ -118,7 +118,7 @@ async def test_pictures_come_by_picker_drop_and_paste_and_are_blended(alice: Vis
 async def test_a_dear_request_is_asked_about_and_one_of_four_is_varied(alice: Visitor) -> None:
     await alice.say("/imagine four boats --count 4 --ratio 3:2")
     question = await alice.question()
-    await expect(question).to_contain_text("at most 0.16 USD")
+    await expect(question).to_contain_text("pictures (0.16 USD)")
     await alice.photograph("price question")
     await alice.press(question, "Not now")
     await expect(question).to_contain_text("Cancelled. Nothing was charged.")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.discord_bot import PATIENCE, Bot, drawn, on_discord
-from tests.postgres import BOTH
+from tests.postgres import BOTH_IN_TIME
 from tests.simulators.discord.interactions import Asked
 from tests.simulators.discord.model import Message, Role
 from tests.simulators.discord.people import Person
@@ -211,7 +211,7 @@ async def test_an_alerts_channel_is_told_once_when_a_pool_is_half_and_when_it_is
         assert len(room.messages) == 2
 
 
-@pytest.mark.parametrize("engine", BOTH)
+@pytest.mark.parametrize("engine", BOTH_IN_TIME)
 async def test_an_order_is_done_once_and_answered_wherever_the_bot_is_killed(engine: str, tmp_path: Path) -> None:
     """It is killed once the order is in the books and before anybody reads of it."""
     async with on_discord(tmp_path, engine=engine) as bot:
@@ -250,7 +250,7 @@ async def _killed_before_it_is_read(bot: Bot, person: Person, command: str, **va
     return answer()[0]
 
 
-@pytest.mark.parametrize("engine", BOTH)
+@pytest.mark.parametrize("engine", BOTH_IN_TIME)
 async def test_a_press_on_approve_counts_once_wherever_the_bot_is_killed(engine: str, tmp_path: Path) -> None:
     async with on_discord(tmp_path, engine=engine) as bot:
         fake, boss, bob = bot.fake, admin_of(bot), bot.fake.person("bob")
