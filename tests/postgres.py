@@ -27,6 +27,8 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 ON_POSTGRES = pytest.param("postgres", marks=NEEDED)
 BOTH = ("sqlite", ON_POSTGRES)
 """The values of the fixture `engine` for what holds whichever database stands behind it."""
+BOTH_IN_TIME = ("sqlite", pytest.param("postgres", marks=(*NEEDED, pytest.mark.long)))
+"""The same for whole stories of real processes, of which the second half takes too long for every change."""
 about_sqlite = partial(pytest.mark.skipif, ENGINE == "postgres")
 """Of a test that is about SQLite's file itself: `reason` says what of it PostgreSQL has not."""
 

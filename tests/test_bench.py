@@ -408,7 +408,7 @@ def test_a_budget_that_is_missed_misses_the_target(
     assert not all(target.met for target in budget.run(QUICK).targets)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_every_page_of_the_dashboard_is_measured_over_books_that_balance() -> None:
     report = dashboard.run(QUICK)

@@ -12,10 +12,16 @@ pytestmark = pytest.mark.crash
 
 REVIEW_ROOM = "marketing"
 ENDS = (
-    *("after settling.conclude", "before post:end", "after post:end"),
-    *("before outbox.posted@3", "after outbox.posted@3"),
+    *("after settling.conclude", "after outbox.posted@3"),
+    *(
+        pytest.param(point, marks=pytest.mark.long)
+        for point in ("before post:end", "after post:end", "before outbox.posted@3")
+    ),
 )
-DECIDED = ("before reviews.decide", "after reviews.decide", "before post:end", "after post:end")
+DECIDED = (
+    *("before reviews.decide", "after reviews.decide"),
+    *(pytest.param(point, marks=pytest.mark.long) for point in ("before post:end", "after post:end")),
+)
 
 
 def in_review_room(home: Home) -> list[dict[str, Any]]:
@@ -66,9 +72,7 @@ async def test_the_review_room_is_asked_once(home: Home, point: str) -> None:
     assert home.paid("a fox") == 1
 
 
-@pytest.mark.parametrize(
-    "point", ["before reviews.decide", "after reviews.decide", "before post:end", "after post:end"]
-)
+@pytest.mark.parametrize("point", DECIDED)
 async def test_a_press_decides_once(home: Home, point: str) -> None:
     asked, id = await waiting(home)
     async with home.running(point) as bot:

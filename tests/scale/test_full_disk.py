@@ -18,7 +18,7 @@ from tests.postgres import NEEDED
 from tests.scale.cluster import Server, lacking
 from tests.scale.team import LEASE, Seat, Team, gone, until, working
 
-pytestmark = [*NEEDED, pytest.mark.crash, pytest.mark.timeout(240)]
+pytestmark = [*NEEDED, pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from bot.spaces import change_rules
 from bot.storage.connection import Connection
 from bot.storage.database import SQLITE, open_database
 from tests.bot.ops.processes import Desk
-from tests.postgres import BOTH, settings_of
+from tests.postgres import BOTH_IN_TIME, settings_of
 from tests.security.conftest import House
 
 pytestmark = pytest.mark.slow  # real processes, one after the other
@@ -284,7 +284,7 @@ def put(connection: Connection, id: str, made: Made, blob: str) -> None:
     usage.count(connection, row, images=1, usd=40_000, state="settled", at=at, zone="UTC")
 
 
-@pytest.fixture(scope="module", params=BOTH)
+@pytest.fixture(scope="module", params=BOTH_IN_TIME)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
     with settings_of(request.param) as settings:
         desk = Desk(

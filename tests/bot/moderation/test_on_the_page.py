@@ -77,10 +77,12 @@ async def request_of(page: Page, generation: str) -> dict[str, Any]:
     "line",
     [
         "/imagine a fox",
-        "/imagine a fox --count 3",
         "/series a day in a harbour --count 3",
         "/edit make it night",
-        "/blend put one beside the other",
+        *(
+            pytest.param(line, marks=pytest.mark.long)
+            for line in ("/imagine a fox --count 3", "/blend put one beside the other")
+        ),
         "make it rain",
     ],
 )
