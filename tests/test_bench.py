@@ -381,7 +381,7 @@ def test_processes_that_lost_something_have_measured_nothing() -> None:
         scale._check([{"asked": 10, "settled": 10}, {"asked": 10, "settled": 9}])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_a_budget_is_met_exactly_over_a_kill() -> None:
     report = budget.run(QUICK)

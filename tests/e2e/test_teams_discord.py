@@ -152,6 +152,7 @@ async def test_menus_show_what_a_tier_allows_and_a_refusal_names_the_tier_that_d
         assert "pro allows it" in size
 
 
+@pytest.mark.long
 async def test_autocompletion_offers_what_fits_the_area_that_was_chosen(tmp_path: Path) -> None:
     async with on_discord(tmp_path) as bot:
         boss, bob = admin_of(bot), bot.fake.person("bob")
@@ -173,6 +174,7 @@ async def test_autocompletion_offers_what_fits_the_area_that_was_chosen(tmp_path
         assert await offered(bob, "admin", "value", area="team", rule="close") == []
 
 
+@pytest.mark.long
 async def test_an_admin_reads_names_in_the_audit(tmp_path: Path) -> None:
     async with on_discord(tmp_path) as bot:
         boss, bob = admin_of(bot), bot.fake.person("bob")
@@ -192,6 +194,7 @@ async def test_an_admin_reads_names_in_the_audit(tmp_path: Path) -> None:
         assert "@design gives the team Design" in audit
 
 
+@pytest.mark.long
 async def test_an_alerts_channel_is_told_once_when_a_pool_is_half_and_when_it_is_all_used(tmp_path: Path) -> None:
     async with on_discord(tmp_path) as bot:
         fake, boss, bob = bot.fake, admin_of(bot), bot.fake.person("bob")
@@ -276,6 +279,7 @@ async def test_a_press_on_approve_counts_once_wherever_the_bot_is_killed(engine:
         await books_agree(bot)
 
 
+@pytest.mark.long
 async def test_an_order_whose_event_comes_twice_is_done_once(tmp_path: Path) -> None:
     async with on_discord(tmp_path) as bot:
         boss, bob = admin_of(bot), bot.fake.person("bob")

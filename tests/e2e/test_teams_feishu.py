@@ -14,7 +14,7 @@ from tests.e2e.both_platforms import Both, on_both
 from tests.e2e.discord_bot import PATIENCE
 from tests.e2e.discord_bot import drawn as drawn_on_discord
 from tests.e2e.feishu_bot import by_bot, drawn
-from tests.postgres import BOTH
+from tests.postgres import BOTH_IN_TIME
 from tests.simulators.discord.people import Person as DiscordPerson
 from tests.simulators.feishu.model import Chat, Message
 from tests.simulators.feishu.people import Person
@@ -109,7 +109,7 @@ async def test_a_link_that_was_made_before_a_kill_is_made_once_and_answered(tmp_
     await _linked_over_a_kill(tmp_path, "sqlite")
 
 
-@pytest.mark.parametrize("engine", BOTH[1:])
+@pytest.mark.parametrize("engine", BOTH_IN_TIME[1:])
 async def test_the_same_on_a_server(tmp_path: Path, engine: str) -> None:
     await _linked_over_a_kill(tmp_path, engine)
 

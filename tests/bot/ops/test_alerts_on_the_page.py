@@ -14,7 +14,7 @@ from bot.i18n import say
 from bot.ops.sending import Asked
 from bot.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 async def says(app: App, words: str) -> dict[str, Any]:
