@@ -10,6 +10,18 @@ from tests.crash.promises import broken
 from tests.crash.provider import Provider, provider
 from tests.postgres import settings_of
 
+# The core's own kill points all run with every change. Of those of one provider or platform, which lead through the
+# same transactions, every other one does; `-m long` runs them all.
+EVERY_OTHER = {f"test_{each}_kills.py" for each in ("apiframe", "discord", "failover", "feishu")}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for name in EVERY_OTHER:
+        points = [item for item in items if item.path.name == name and hasattr(item, "callspec")]
+        for item in points[1::2]:
+            item.add_marker("long")
+
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
