@@ -43,6 +43,7 @@ async def test_a_first_start_that_was_killed_while_it_made_its_tables_is_made_go
     assert schema.current(empty.place) == schema.head()
 
 
+@pytest.mark.long
 async def test_a_first_start_may_be_killed_at_any_moment(empty: Home) -> None:
     for tenth in range(1, 7):
         async with empty.starting() as bot:

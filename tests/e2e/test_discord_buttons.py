@@ -84,6 +84,7 @@ async def test_a_price_question_is_declined_or_drawn_in_its_own_message(tmp_path
         assert "boats" in boats.text
 
 
+@pytest.mark.long
 async def test_a_long_series_fills_up_and_goes_on_in_a_second_message(tmp_path: Path) -> None:
     async with on_discord(tmp_path) as bot:
         bob = bot.fake.person("bob")
