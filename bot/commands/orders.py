@@ -533,13 +533,15 @@ class Orders:
         )
 
     def _pool(self, connection: Connection, name: str) -> tuple[str, Text]:
-        """Out of what is granted: what was named, else the space for an admin, else the only team that one owns."""
-        if same(name) in ("space", "空间") or (not name and self.who.may(Deed.GRANT_SPACE, self.space) and self.space):
-            self.who.check(Deed.GRANT_SPACE, self.space)
-            return limits.of_space(self.space).name, text("this space")
+        """Out of what is granted: what was named; else for the operator what everybody has, since nothing less stands
+        in for the operator's own limits; else the space for an admin, else the only team that one owns.
+        """
         if same(name) in ("all", "everyone", "全部") or (not name and self.who.may(Deed.GRANT_ALL, "")):
             self.who.check(Deed.GRANT_ALL, "")
             return limits.EVERYONE.name, text("what everybody may use")
+        if same(name) in ("space", "空间") or (not name and self.who.may(Deed.GRANT_SPACE, self.space) and self.space):
+            self.who.check(Deed.GRANT_SPACE, self.space)
+            return limits.of_space(self.space).name, text("this space")
         if name:
             team = self.team_named(connection, name)
             self.who.check(Deed.GRANT_TEAM, team.space, owns=self.owns(connection, team))

@@ -324,6 +324,16 @@ async def test_a_channel_gives_a_team(bot: Core) -> None:
 # --- grants and refunds
 
 
+async def test_what_the_operator_grants_stands_in_for_a_limit_that_the_operator_set(bot: Core) -> None:
+    await done(bot, "/admin limit person @bob 1 images per month", by=OPERATOR)
+    await done(bot, "/grant @bob 1 images until 3d")
+    assert (await bot.answer("/imagine x", by="bob")).tone is Tone.REFUSAL
+    reply = await done(bot, "/grant @bob 1 images until 3d", by=OPERATOR)
+
+    assert "out of what everybody may use" in str(reply.text)
+    assert (await bot.answer("/imagine x", by="bob")).tone is Tone.ANSWER
+
+
 async def test_a_grant_stands_in_and_ends(bot: Core) -> None:
     await done(bot, "/admin limit person @bob 1 images per day")
     assert (await bot.answer("/imagine x", by="bob")).tone is Tone.REFUSAL
@@ -333,7 +343,7 @@ async def test_a_grant_stands_in_and_ends(bot: Core) -> None:
     assert (await bot.answer("/imagine x", by="bob")).tone is Tone.ANSWER
     assert any("Given to you by root" in str(line.name) for line in (await done(bot, "/quota", by="bob")).accounts)
     assert "bob: 2 pictures" in str((await done(bot, "/admin grants")).rows[0][1])
-    await done(bot, "/admin grants end 1")
+    await done(bot, f"/admin grants end {reply.text.values['number']}")
     assert (await bot.answer("/imagine x", by="bob")).tone is Tone.REFUSAL
     await bot.check_books()
 
