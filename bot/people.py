@@ -15,6 +15,8 @@ from bot.storage.connection import Connection
 from bot.storage.database import Database
 
 MOST_LETTERS = 80  # of a name
+DAY = 24 * 3600 * 1_000_000
+SEEN_AGAIN, ADMINS_KEPT = DAY, 90 * DAY  # whoever ruled a space so long ago, and said nothing since, may have left it
 
 
 class Owned(Protocol):
@@ -117,8 +119,9 @@ def find(connection: Connection, actor: Actor, at: int) -> Person:
         "SELECT 1 FROM dashboard_keys WHERE person=p.id AND space=:space AND used_at=0 AND expires_at>:at"
         ' AND rights LIKE \'%"kind": "space"%\''
     )
+    ruled = "SELECT seen_at FROM space_admins WHERE space=:space AND person=p.id"
     row = connection.row(
-        f"SELECT p.id, p.name, p.settings, p.linked, EXISTS ({keyed}) AS keyed"
+        f"SELECT p.id, p.name, p.settings, p.linked, EXISTS ({keyed}) AS keyed, ({ruled}) AS ruled"
         " FROM actors a JOIN people p ON p.id=a.person WHERE a.adapter=:adapter AND a.user_id=:user",
         adapter=actor.adapter,
         user=actor.user,
@@ -128,6 +131,7 @@ def find(connection: Connection, actor: Actor, at: int) -> Person:
     if row and row["name"] == actor.user != name:  # nobody could tell it before
         connection.execute("UPDATE people SET name=:name WHERE id=:id", id=row["id"], name=name)
     if row:
+        _note_admin(connection, space, row["id"], row["ruled"], admin=actor.admin, at=at)
         return Person(
             id=row["id"],
             name=name,
@@ -151,7 +155,36 @@ def find(connection: Connection, actor: Actor, at: int) -> Person:
         "INSERT INTO people (id, name, created_at) VALUES (:id, :name, :at)", id=person, name=name, at=at
     )
     returning.recognise(connection, actor.adapter, actor.user, person, at)
+    _note_admin(connection, space, person, None, admin=actor.admin, at=at)
     return Person(id=person, name=name, settings={}, admin=actor.admin, space=space, roles=actor.roles)
+
+
+def admins_of(connection: Connection, space: str, at: int) -> list[frozenset[str]]:
+    """Those who were seen as its admins of late, whoever was seen last first: the accounts of each human."""
+    rows = connection.rows(
+        "SELECT a.person, p.linked FROM space_admins a JOIN people p ON p.id=a.person"
+        " WHERE a.space=:space AND a.seen_at>:since ORDER BY a.seen_at DESC, a.person",
+        space=space,
+        since=at - ADMINS_KEPT,
+    )
+    humans: dict[str, set[str]] = {}
+    for row in rows:
+        humans.setdefault(row["linked"] or row["person"], set()).add(row["person"])
+    return [frozenset(persons) for persons in humans.values()]
+
+
+def _note_admin(connection: Connection, space: str, person: str, seen: int | None, *, admin: bool, at: int) -> None:
+    """Whether they rule this space is known only from what they do there."""
+    if admin and (seen is None or seen < at - SEEN_AGAIN):
+        connection.execute(
+            "INSERT INTO space_admins (space, person, seen_at) VALUES (:space, :person, :at)"
+            " ON CONFLICT (space, person) DO UPDATE SET seen_at=:at",
+            space=space,
+            person=person,
+            at=at,
+        )
+    elif not admin and seen is not None:
+        connection.execute("DELETE FROM space_admins WHERE space=:space AND person=:person", space=space, person=person)
 
 
 def change_settings(connection: Connection, person: str, changes: Mapping[str, str]) -> dict[str, str]:

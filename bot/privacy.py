@@ -238,7 +238,7 @@ def _forget_person(connection: Connection, person: str, key: str, at: int) -> No
             connection.execute("UPDATE people SET linked='' WHERE id=:id", id=left[0]["id"])
 
 
-_OF_PERSONS = ("actors", "team_members", "link_codes", "dashboard_keys")
+_OF_PERSONS = ("actors", "team_members", "link_codes", "dashboard_keys", "space_admins")
 
 
 def _forget_audit(connection: Connection, keys: dict[str, str]) -> None:
@@ -432,6 +432,10 @@ def _person(connection: Connection, person: str) -> dict[str, Any]:
         "known since": _time(row["created_at"]),
         "settings": json.loads(row["settings"]),
         "accounts": [{"platform": each["adapter"], "id": each["user_id"]} for each in actors],
+        "admin of": [
+            {"space": each["space"], "seen": _time(each["seen_at"])}
+            for each in connection.rows("SELECT * FROM space_admins WHERE person=:id ORDER BY space", id=person)
+        ],
     }
 
 

@@ -1,17 +1,19 @@
 """Tells those who can do something that a pool runs short, at 50, 80 and 100 %, and so does a provider's own balance.
 
 Once for each period and threshold: the row that says so and the posting that tells it are one transaction. A space's
-news go to its alert room, else its log room; a team's to the alert room of its home, else privately to each owner;
-everybody's, and what the providers lack, privately to the operators who are named in the settings, and to the log.
+news go to its alert room, else its log room, else privately to its admins, as far as they are known; a team's to the
+alert room of its home, else privately to each owner, else to whoever hears of its home; everybody's, and what the
+providers lack, privately to the operators who are named in the settings, and to the log.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
+from bot import people
 from bot.chat import AccountLine, Reply
 from bot.clock import micros, moment
 from bot.generation import health
@@ -31,6 +33,7 @@ from bot.storage.database import Database
 log = structlog.get_logger(__name__)
 
 THRESHOLDS = (50, 80, 100)
+MOST_ADMINS = 5  # are told; a large server has more of them
 REMEMBERED = 100_000  # crossings that need not be looked up again
 
 
@@ -106,7 +109,7 @@ class Alerts(Rounds):
                 highest[each.account, each.unit, each.window, each.period] = each
         for each in highest.values():
             log.warning("a pool runs short", account=each.account, unit=each.unit, percent=each.percent)
-            receivers = self._receivers(connection, each.account)
+            receivers = self._receivers(connection, each.account, at)
             wanted += _want(connection, receivers, "alert", _said(each, crossed[each]))
         for lacking in short:
             # Once a day for each provider, whatever it has left by then.
@@ -115,16 +118,25 @@ class Alerts(Rounds):
                 wanted += _want(connection, self._all_operators(connection), "credits", said)
         return wanted
 
-    def _receivers(self, connection: Connection, account: str) -> list[Receiver]:
+    def _receivers(self, connection: Connection, account: str, at: int) -> list[Receiver]:
         kind, _, name = account.partition(":")
         if kind == "space":
-            rules = self.spaces.of(name)
-            return self._room(connection, name, rules.alerts or rules.log)
+            return self._of_space(connection, name, at)
         if kind == "team":
             team = connection.row("SELECT space FROM teams WHERE id=:id", id=name)
             home = str(team["space"]) if team else ""
-            return self._room(connection, home, self.spaces.of(home).alerts) or self._owners(connection, name)
+            return (
+                self._room(connection, home, self.spaces.of(home).alerts)
+                or self._owners(connection, name)
+                or self._of_space(connection, home, at)
+            )
         return self._all_operators(connection)
+
+    def _of_space(self, connection: Connection, space: str, at: int) -> list[Receiver]:
+        rules = self.spaces.of(space)
+        return self._room(connection, space, rules.alerts or rules.log) or self._each_privately(
+            connection, people.admins_of(connection, space, at)[:MOST_ADMINS]
+        )
 
     def _room(self, connection: Connection, space: str, room: str) -> list[Receiver]:
         found = notices.room_in(connection, space, room, self.spaces.of(space).language or self.language)
@@ -139,8 +151,7 @@ class Alerts(Rounds):
         humans: dict[str, set[str]] = {}
         for row in rows:
             humans.setdefault(row["linked"] or row["person"], set()).add(row["person"])
-        found = [notices.privately(connection, persons, self.language) for persons in humans.values()]
-        return [each for each in found if each]
+        return self._each_privately(connection, humans.values())
 
     def _all_operators(self, connection: Connection) -> list[Receiver]:
         persons = set()
@@ -150,7 +161,11 @@ class Alerts(Rounds):
             )
             if row:
                 persons.add(str(row["person"]))
-        found = [notices.privately(connection, (person,), self.language) for person in sorted(persons)]
+        return self._each_privately(connection, [(person,) for person in sorted(persons)])
+
+    def _each_privately(self, connection: Connection, humans: Iterable[Collection[str]]) -> list[Receiver]:
+        """humans: the accounts of each."""
+        found = [notices.privately(connection, persons, self.language) for persons in humans]
         return [each for each in found if each]
 
 

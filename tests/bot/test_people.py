@@ -16,6 +16,27 @@ def actor(user: str = "u1", *, adapter: str = "fake", space: str = "team", name:
     return Actor(adapter=adapter, user=user, name=name, space=space)
 
 
+async def test_who_rules_a_space_is_known_from_what_they_do_there(database: Database) -> None:
+    async def seen(user: str, at: int, *, admin: bool, space: str = "team") -> str:
+        who = Actor(adapter="fake", user=user, name=user, space=space, admin=admin)
+        return (await database.transaction(people.find, who, at)).id
+
+    async def admins(at: int = 10 * people.DAY, space: str = "fake/team") -> list[frozenset[str]]:
+        return await database.read(people.admins_of, space, at)
+
+    ann, bob = await seen("ann", 1, admin=True), await seen("bob", 2, admin=False)
+    assert await admins() == [{ann}]
+    await seen("bob", 3, admin=True)
+    assert await admins() == [{bob}, {ann}]
+    await seen("ann", 3 * people.DAY, admin=True)  # seen again
+    assert await admins() == [{ann}, {bob}]
+    assert await admins(2 * people.DAY + people.ADMINS_KEPT) == [{ann}]
+    await seen("ann", 4 * people.DAY, admin=False, space="other")  # says nothing of this one
+    assert await admins() == [{ann}, {bob}]
+    await seen("ann", 4 * people.DAY, admin=False)
+    assert await admins() == [{bob}]
+
+
 def asked_by(person: Person) -> Owned:
     return SimpleNamespace(person=person.id)
 

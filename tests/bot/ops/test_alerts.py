@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot import teams
+from bot import linking, teams
 from bot.audit import OPERATOR
 from bot.chat import CannotPost, Post, Quoted, Reply, Tone
 from bot.i18n import say
 from bot.ops import alerts
 from bot.ops.alerts import Alerts
-from bot.ops.notices import Notices
+from bot.ops.notices import Notices, is_to
 from bot.quota import ledger
 from bot.spaces import SpaceRules
 from bot.storage.connection import Connection
@@ -157,8 +157,38 @@ async def test_without_a_room_for_alerts_the_log_room_is_told(house: Core) -> No
     assert told(house)[0].place.room == "log"
 
 
-async def test_without_any_room_nobody_is_told_and_nothing_breaks(house: Core) -> None:
+async def test_without_any_room_the_admins_who_are_known_are_told_privately(house: Core) -> None:
+    await limited(house, 4)
+    for name in ("ann", "cid", "root"):
+        await house.answer("/imagine a fox", by=name)
+    for name in ("ann", "eve", "root"):  # eve has never asked, so nobody knows where to reach her
+        await house.person(name, admin=True)
+    await house.person("root")  # is none any more
+
+    await watching(house).round()
+    assert await delivered(house, 1) == ["This space: 75 % of 4 pictures a month is used (3 pictures)."]
+    assert told(house)[0].place.private
+    (row,) = await house.database.fetch("SELECT key, generation FROM postings WHERE key LIKE 'alert-%'")
+    assert is_to(row["key"], row["generation"], (await house.person("ann", admin=True)).id)
+
+
+async def test_an_admin_with_linked_accounts_is_told_once(house: Core) -> None:
+    await limited(house, 2)
+    for name in ("ann", "bob"):
+        await house.answer("/imagine a fox", by=name)
+    found = [(await house.person(name, admin=True)).id for name in ("ann", "bob")]
+    code = await house.database.transaction(linking.new_code, found[0], house.at)
+    await linking.use_code(house.database, code, found[1], house.at, OPERATOR)
+
+    await watching(house).round()
+    await delivered(house, 1)
+
+
+async def test_without_any_room_or_admin_nobody_is_told_and_nothing_breaks(house: Core) -> None:
     await limited(house, 1)
+    await house.answer("/imagine a fox")
+    await house.person("ann", admin=True)
+    house.clock.forward(days=91)
     await house.answer("/imagine a fox")
 
     await watching(house).round()

@@ -93,6 +93,7 @@ def _fill_odd(connection: Connection) -> None:
         "tiers": {"space": "", "name": "雪", "rules": "{}"},
         "tier_holders": {"space": "", "holder": "person:nobody", "tier": "雪"},
         "link_codes": {"digest": "d", "person": "nobody", "expires_at": LARGEST, "used_at": 0},
+        "space_admins": {"space": "fake/team", "person": "nobody", "seen_at": 1},
         "alerts": {"account": "all", "unit": "usd", "win": "day", "period": "2026-11-21", "percent": 80, "at": 1},
         "reviews": {"generation": "nothere", "space": "fake/team", "room": WORDS, "state": "waiting"},
         "dashboard_keys": {
