@@ -26,8 +26,6 @@ from bot.storage import schema
 from bot.storage.connection import Connection
 from bot.storage.database import open_database
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for a formula, and do
-
 
 async def order(settings: Settings, words: Sequence[str], *, space: str, as_json: bool) -> int:
     """Order it, print what came of it, and return the exit code."""
@@ -95,7 +93,7 @@ async def _export(settings: Settings, what: str) -> int:
         viewer = Rights(kind=OPERATOR, name="operator")
         try:
             async for row in exporting.export(database, viewer, what, since, until, settings.time_zone):
-                out.writerow(map(_safe, row))
+                out.writerow(row)
         except BotError as error:
             raise CannotStart(say(error.text, settings.language).rstrip(".")) from error
     return 0
@@ -107,7 +105,3 @@ def _days(connection: Connection, zone: str) -> tuple[str, str]:
     today = datetime.now(ZoneInfo(zone)).date()
     first = moment(row["at"]).astimezone(ZoneInfo(zone)).date() if row and row["at"] else today
     return min(first, today).isoformat(), (today + timedelta(days=1)).isoformat()
-
-
-def _safe(cell: exporting.Cell) -> exporting.Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

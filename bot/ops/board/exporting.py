@@ -14,6 +14,7 @@ from bot.clock import micros, moment
 from bot.errors import UsageError
 from bot.i18n import text
 from bot.ops.board import auditing
+from bot.ops.board.cells import Cell, safe
 from bot.ops.board.few import Reads
 from bot.ops.board.rights import Rights, Where, any_of, either, own_sums, pools
 from bot.ops.board.spending import day as written_day
@@ -21,7 +22,6 @@ from bot.storage.connection import Connection, Row
 
 BATCH = 1000
 LONGEST = 3700  # days
-Cell = str | int | Decimal
 Line = tuple[Cell, ...]
 Key = tuple[str | int, ...]
 
@@ -37,12 +37,14 @@ class Export:
 
 
 async def export(database: Reads, viewer: Rights, what: str, since: str, until: str, zone: str) -> AsyncIterator[Line]:
-    """The head, then the rows in the order of time. since, until: days, both included, in the zone of the bot."""
+    """The head, then the rows in the order of time, each cell safe in a spreadsheet. since, until: days, both included,
+    in the zone of the bot.
+    """
     if what not in EXPORTS:
         raise UsageError(text("There is no such export; there are: {names}.", names=", ".join(EXPORTS)))
     wanted = EXPORTS[what]
     days = _days(since, until)
-    yield wanted.head
+    yield tuple(map(safe, wanted.head))
     # A day at a time: what a viewer may see is a small part of each, and no read looks through more than one.
     for day in days:
         first, last = _bounds(day, zone)
@@ -50,7 +52,7 @@ async def export(database: Reads, viewer: Rights, what: str, since: str, until: 
         while True:
             rows = await database.read(wanted.batch, viewer, first, last, key, day.isoformat())
             for row in rows:
-                yield wanted.line(row)
+                yield tuple(map(safe, wanted.line(row)))
             if len(rows) < BATCH:
                 break
             key = tuple(rows[-1][name] for name in wanted.key)

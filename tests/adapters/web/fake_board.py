@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from adapters.web.dashboard.charts import every_day
 from adapters.web.dashboard.routes import Dashboard
 from bot.chat import AccountLine, Actor, Picture
 from bot.clock import micros
@@ -25,7 +26,7 @@ from bot.ops.board.people import Dossier, Human, People
 from bot.ops.board.pictures import Entry, Gallery, Kin, Shot, Whole
 from bot.ops.board.pools import Pool, Pools
 from bot.ops.board.rights import Rights
-from bot.ops.board.spending import Failed, Latency, Spend, Spent, Sums
+from bot.ops.board.spending import Failed, Latency, Spend, Spent, Sums, step_of
 from bot.ops.keys import Holder, Keys, new_link
 from bot.people import find
 from bot.storage.connection import Connection
@@ -50,6 +51,9 @@ def sums(seed: int) -> Sums:
 
 
 def spent(by: str, since: str, until: str) -> tuple[Spent, ...]:
+    if by == "day" and step_of(since, until) == "month":
+        months = dict.fromkeys(day[:7] for day, _ in every_day((), since, until))
+        return tuple(Spent(key=month, name=month, sums=sums(int(month[5:]))) for month in months)
     if by == "day":
         first, last = date.fromisoformat(since), date.fromisoformat(until)
         days = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
@@ -170,13 +174,15 @@ class FakeBoard:
             total=total(days),
             days=days,
             newest=tuple(self.shots[:4]),
+            step=step_of(since, until),
         )
 
     async def spend(self, viewer: Rights, by: str, since: str, until: str) -> Spend:
         if by not in ("day", "model", "provider", "adapter", "person", "team", "space"):
             raise UsageError(text("There is no such table; there are: {names}.", names="day"))
         rows = spent(by, since, until)
-        return Spend(by=by, since=since, until=until, rows=rows, total=total(rows), more=by == "person")
+        step = step_of(since, until)
+        return Spend(by=by, since=since, until=until, rows=rows, total=total(rows), more=by == "person", step=step)
 
     async def latency(self, viewer: Rights, since: str, until: str) -> tuple[Latency, ...]:
         return (
@@ -241,9 +247,19 @@ class FakeBoard:
             kin=tuple(kin),
             happened=((NOW, text("accepted: quota held, in line"), verbatim("")), (NOW, text("done"), verbatim(""))),
             entries=(
-                Entry(at=NOW, kind="settle", account="person:p1", unit="usd", held=-40_000, spent=38_000, reason=""),
-                Entry(at=NOW, kind="settle", account="person:p1", unit="images", held=-1, spent=1, reason=""),
+                self._entry("hold", "images", 2, 0),
+                self._entry("hold", "usd", 80_000, 0),
+                self._entry("settle", "images", -2, 1),
+                self._entry("settle", "usd", -80_000, 38_000),
+                self._entry("refund", "usd", 0, -38_000),
             ),
+        )  # fmt: skip
+
+    def _entry(self, kind: str, unit: str, held: int, spent: int) -> Entry:
+        name = text("{person}'s share", person="Bob Marley")
+        return Entry(
+            at=NOW, kind=kind, account="share:space:web/local/p1", name=name, unit=unit, held=held, spent=spent,
+            reason="",
         )  # fmt: skip
 
     async def picture(self, viewer: Rights, id: str, index: int) -> str:
@@ -270,7 +286,8 @@ class FakeBoard:
         rows = [
             Changed(
                 seq=seq, at=NOW - timedelta(minutes=300 - seq), space="web/local", person="p1", name=PEOPLE[seq % 6],
-                what=changes[seq % 3][0], before=changes[seq % 3][1], after=changes[seq % 3][2],
+                what=changes[seq % 3][0], words=verbatim(f"{PEOPLE[seq % 6]}: {changes[seq % 3][0]}"),
+                before=changes[seq % 3][1], after=changes[seq % 3][2],
             )
             for seq in range(250, 0, -1)
             if not before or seq < before
