@@ -10,6 +10,8 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from aiohttp.http import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
 
@@ -51,6 +53,22 @@ def configure(level: str, form: str) -> None:
     # Their INFO lines carry whole addresses and their DEBUG lines bodies.
     for noisy in ("aiohttp", "asyncio", "alembic", "PIL", "pyvips"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, getattr(logging, level)))
+    logging.getLogger("aiohttp.server").addFilter(_visitors_fault)
+
+
+def _visitors_fault(record: logging.LogRecord) -> bool:
+    """What is no HTTP, and who left in the middle of a request, is one line: no traceback, and nothing of what came."""
+    error = record.exc_info[1] if record.exc_info else None
+    left = type(error) is ConnectionResetError and not error.errno  # by the server's own word; others have a number
+    if not left and not isinstance(error, HttpProcessingError | RequestPayloadError):
+        return True
+    if not record.args:  # "Unhandled exception", while the rest of what was answered before is thrown away
+        return False
+    record.msg = "a request from %s broke off" if left else "a malformed request from %s was refused"
+    record.problem = type(error).__name__
+    record.exc_info = None
+    record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return logging.getLogger(record.name).isEnabledFor(logging.WARNING)
 
 
 def _scrub(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,13 +1,19 @@
 """What is logged, and what never is: words, tokens, keys and signed links."""
 
+import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+from aiohttp import web
 
 from bot.ops import logs
+from bot.ops.listener import Listener
 from tests.bot.ops.processes import Desk
 from tests.fakes import painted
 
@@ -100,3 +106,81 @@ def test_the_chatter_of_libraries_is_left_out(capsys: pytest.CaptureFixture[str]
         logging.getLogger(name).info("a whole address")
 
     assert capsys.readouterr().err == ""
+
+
+SENT = b"canary-of-a-scanner"
+HEAD = b"POST /hooks/vendor HTTP/1.1\r\nHost: x\r\n"
+GARBAGE = {
+    "a TLS hello": b"\x16\x03\x01\x00\xf1\x01\x00\x00\xed\x03\x03" + SENT + b"\r\n\r\n",
+    "no method": SENT + b"@@ / HTTP/1.1\r\n\r\n",
+    "a long header": b"GET / HTTP/1.1\r\nHost: x\r\nX: " + SENT * 1000 + b"\r\n\r\n",
+    "a long address": b"GET /?token=" + SENT * 1000 + b" HTTP/1.1\r\n\r\n",
+    "no header": b"GET / HTTP/1.1\r\n" + SENT + b"\r\n\r\n",
+    "no length": HEAD + b"Content-Length: " + SENT + b"\r\n\r\n",
+    "no chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + SENT + b"\r\n",
+    "no gzip": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 19\r\n\r\n" + SENT,
+    "half a body": HEAD + b"Content-Length: 99\r\n\r\n" + SENT,
+}
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[Listener, asyncio.Event]]:
+    """A listener with one call of a vendor, and what is set once somebody left in the middle of theirs."""
+
+    async def vendor(*_: object) -> bool:
+        raise RuntimeError("a fault of ours")
+
+    async def nothing() -> Any:
+        return []
+
+    left = asyncio.Event()
+    listener = Listener(
+        host="127.0.0.1", port=0, token="x", actions={}, ready=nothing, read=lambda _: None, scrape=nothing,
+        receive={"vendor": vendor}, hooks={},
+    )  # fmt: skip
+
+    @web.middleware
+    async def watched(request: web.Request, handler: Any) -> Any:
+        try:
+            return await handler(request)
+        except ConnectionError:
+            left.set()
+            raise
+
+    listener.application.middlewares.append(watched)
+    async with listener:
+        yield listener, left
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=list(GARBAGE))
+async def test_what_is_no_request_leaves_a_line_at_most(capsys: pytest.CaptureFixture[str], garbage: bytes) -> None:
+    logs.configure("INFO", "json")
+    async with listening() as (listener, left):
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(garbage)
+        if garbage == GARBAGE["half a body"]:
+            await writer.drain()
+            writer.close()
+            await left.wait()
+        else:
+            assert (await reader.readline()).split()[1] in (b"400", b"500")
+            await reader.read()
+            writer.close()
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["level"] for line in lines] in ([], ["warning"])
+    assert not any(word in line for line in lines for word in (SENT.decode(), "Traceback", "token"))
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_fault_of_ours_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO", "json")
+    async with listening() as (listener, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"500"
+        writer.close()
+
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["level"], "a fault of ours" in line["exception"]) == ("error", True)
