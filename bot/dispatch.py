@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -61,6 +61,16 @@ HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:
 MOST_OFFERED = 5
 
 
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """An event on its way into the database. new: what its acceptor waits for."""
+
+    invocation: Invocation
+    raw: Mapping[str, Any]
+    complete: Complete | None
+    new: asyncio.Future[bool]
+
+
 @dataclass(kw_only=True)
 class Dispatcher:
     """Use as an asynchronous context manager: what is being answered is finished before it is left.
@@ -84,7 +94,8 @@ class Dispatcher:
     hears: Collection[str] | None = None
     no_admin: NoAdmin | None = None
     _tasks: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
-    _noting: set[asyncio.Task[bool]] = field(default_factory=set)
+    _notes: list[_Note] = field(default_factory=list, init=False)
+    _noting: set[asyncio.Task[None]] = field(default_factory=set)
     _keeping: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -120,30 +131,45 @@ class Dispatcher:
         complete: puts in what has to be asked for first, as a person's name; it may take its time, and never raises
         but `BotError`.
         """
-        # A note that is on its way cannot be stopped: whoever gives up waiting must not leave it without an answer.
-        noting = asyncio.create_task(self._note(invocation, raw, complete), name=f"noting {invocation.id}")
-        self._noting.add(noting)
-        noting.add_done_callback(self._noted)
-        return await asyncio.shield(noting)
+        note = _Note(invocation, raw, complete, asyncio.get_running_loop().create_future())
+        self._notes.append(note)
+        if len(self._notes) == 1:
+            # It has the notes for itself: whoever gives up waiting must leave none behind without an answer.
+            noting = asyncio.create_task(self._note_together(), name="noting")
+            self._noting.add(noting)
+            noting.add_done_callback(self._noting.discard)
+        return await note.new
 
-    def _noted(self, noting: asyncio.Task[bool]) -> None:
-        self._noting.discard(noting)
-        if not noting.cancelled():
-            noting.exception()  # nobody may wait for it any more; the platform, which was told nothing, sends it again
+    async def _note_together(self) -> None:
+        """What comes in one step of the loop is noted in one transaction, which is cheaper than one each."""
+        notes, self._notes = self._notes, []
+        await self._note(notes)
 
-    async def _note(self, invocation: Invocation, raw: Mapping[str, Any], complete: Complete | None) -> bool:
-        new = await self.database.transaction(
-            inbox.receive,
-            invocation.id,
-            invocation.actor.adapter,
-            raw,
-            micros(self.clock()),
-            owner=self.owner,
-            lease=self.lease,
-        )
-        if new:
-            self.start(invocation, complete)
-        return new
+    async def _note(self, notes: Sequence[_Note]) -> None:
+        try:
+            new = await self.database.transaction(
+                inbox.receive_all,
+                [(each.invocation.id, each.invocation.actor.adapter, each.raw) for each in notes],
+                micros(self.clock()),
+                owner=self.owner,
+                lease=self.lease,
+            )
+        except Exception as error:  # noqa: BLE001 - a door: for those who wait; the platform, told nothing, sends it again
+            if len(notes) > 1 and not isinstance(error, self.database.passing):
+                for each in notes:  # one that cannot be stored takes no other with it
+                    await self._note([each])
+                return
+            for each in notes:
+                if not each.new.done():
+                    each.new.set_exception(error)
+            return
+        for each in notes:
+            is_new = each.invocation.id in new
+            new.discard(each.invocation.id)  # the same once more, in the same step
+            if is_new:
+                self.start(each.invocation, each.complete)
+            if not each.new.done():
+                each.new.set_result(is_new)
 
     def check(self, invocation: Invocation) -> Reply | None:
         """The refusal that is certain already, from memory alone; None where it must be tried.
@@ -398,13 +424,16 @@ class Dispatcher:
         invocation = await adapter.replay(json.loads(row["raw"]))
         if invocation is None:
             await self.database.transaction(inbox.close, row["id"])
+        elif done := await self.database.read(inbox.said, invocation.id):  # whoever asked it may be gone by that
+            self._keep(invocation.id, self._tell(invocation, done))
         elif micros(self.clock() - inbox.TOO_OLD) > row["received_at"]:
             words = text("The bot was stopped when you asked this, too long ago to answer it now. Please ask again.")
-            self._keep(invocation.id, self._refuse(invocation, Reply(text=words, tone=Tone.REFUSAL, private=True)))
+            self._keep(invocation.id, self._tell(invocation, Reply(text=words, tone=Tone.REFUSAL, private=True)))
         else:
             self.start(invocation)
 
-    async def _refuse(self, invocation: Invocation, reply: Reply) -> Answer:
+    async def _tell(self, invocation: Invocation, reply: Reply) -> Answer:
+        reply = replace(reply, language=self._reading.language_of(invocation.actor))
         await self._show_in_the_end(invocation, reply)
         return reply
 

@@ -5,22 +5,15 @@ from typing import Any
 
 from bot.chat import Reply
 from bot.generation import inbox
-from bot.i18n import text
 from bot.storage.connection import Connection
 
 
 def once(connection: Connection, invocation: str, work: Callable[..., Reply], *arguments: Any) -> Reply | None:
-    """Do it in this transaction, and return the answer.
-
-    Where it was done and never answered, the same words again: whoever reads nothing, or that it was done before, would
-    order it a second time. None where it was answered.
+    """Do it in this transaction, and return the answer: the same words again where it was done and never answered, None
+    where it was.
     """
     if not inbox.begin(connection, invocation):
-        words = inbox.said(connection, invocation)
-        return Reply(text=words, notes=(_BEFORE,), private=True) if words else None
+        return inbox.said(connection, invocation)
     reply = work(connection, *arguments)
     inbox.say(connection, invocation, reply.text)
     return reply
-
-
-_BEFORE = text("I was restarted in between; it was done once.")

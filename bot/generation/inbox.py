@@ -8,9 +8,11 @@ what is open and nobody's any more is dispatched again.
 import json
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
-from bot.i18n import Text
+from bot.chat import Reply
+from bot.i18n import Text, text
 from bot.storage.connection import Connection, Row
 
 # No platform repeats an event after so long.
@@ -20,6 +22,7 @@ TOO_OLD = timedelta(hours=1)
 
 # Stands in place of a generation, in an open row, before the words of what was done.
 _BEGUN = "done:"
+_BEFORE = text("I was restarted in between; it was done once.")
 
 
 def receive(
@@ -32,17 +35,36 @@ def receive(
     lease: int = 0,
 ) -> bool:
     """Note an event, and who answers it; False if its id is known already."""
-    added = connection.execute(
+    return bool(receive_all(connection, [(invocation, adapter, raw)], at, owner, lease))
+
+
+def receive_all(
+    connection: Connection,
+    events: Collection[tuple[str, str, Mapping[str, Any]]],
+    at: int,
+    owner: str = "",
+    lease: int = 0,
+) -> set[str]:
+    """The same for several, each with its id, adapter and what came; returns the ids that were not known."""
+    until = connection.now() + lease if lease else 0
+    rows = [
+        {
+            "id": invocation,
+            "adapter": adapter,
+            "raw": json.dumps(raw, ensure_ascii=False),
+            "at": at,
+            "owner": owner,
+            "until": until,
+        }
+        # In one order: two processes that are sent the same events would wait for each other.
+        for invocation, adapter, raw in sorted(events, key=itemgetter(0))
+    ]
+    added = connection.execute_many(
         "INSERT INTO inbox (id, adapter, raw, state, received_at, owner, lease_until)"
         " VALUES (:id, :adapter, :raw, 'received', :at, :owner, :until) ON CONFLICT (id) DO NOTHING",
-        id=invocation,
-        adapter=adapter,
-        raw=json.dumps(raw, ensure_ascii=False),
-        at=at,
-        owner=owner,
-        until=connection.now() + lease if lease else 0,
+        rows,
     )
-    return added == 1
+    return {str(row["id"]) for row, count in zip(rows, added, strict=True) if count}
 
 
 def close(connection: Connection, invocation: str, generation: str = "") -> bool:
@@ -79,11 +101,13 @@ def say(connection: Connection, invocation: str, words: Text | None) -> None:
     )
 
 
-def said(connection: Connection, invocation: str) -> Text | None:
-    """What was done, in words; None where it was answered, too."""
+def said(connection: Connection, invocation: str) -> Reply | None:
+    """What was done and never answered, in the same words: whoever reads nothing, or that it was done before, would
+    order it a second time. None where it was answered, or nothing was done.
+    """
     row = connection.row("SELECT generation FROM inbox WHERE id=:id AND state='received'", id=invocation)
     words = str(row["generation"]).removeprefix(_BEGUN) if row else ""
-    return Text.from_json(json.loads(words)) if words else None
+    return Reply(text=Text.from_json(json.loads(words)), notes=(_BEFORE,), private=True) if words else None
 
 
 def became(connection: Connection, invocation: str) -> str:

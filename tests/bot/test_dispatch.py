@@ -436,6 +436,46 @@ async def test_repeats_at_the_same_moment_are_one(running: Core) -> None:
     assert (await running.spent())["usd"] == (PICTURE, 0)
 
 
+async def test_one_that_cannot_be_stored_takes_no_other_with_it(running: Core) -> None:
+    events: dict[str, dict[str, object]] = {name: {"event": name} for name in ("a", "b", "c")}
+    events["b"]["words"] = object()
+    accepting = (running.dispatcher.accept(running.invocation("/quota", id=name), events[name]) for name in events)
+    first, second, third = await asyncio.gather(*accepting, return_exceptions=True)
+    await running.dispatcher.outcome("a")
+    await running.dispatcher.outcome("c")
+
+    assert (first, third) == (True, True)
+    assert isinstance(second, TypeError)
+    assert sorted(post.key for post in running.adapter.shown) == ["a", "c"]
+
+
+async def test_what_comes_together_is_told_apart_by_whether_it_is_known(running: Core) -> None:
+    await running.answer("/quota", id="known")
+    names = ("z", "known", "a", "z")
+    accepting = (running.dispatcher.accept(running.invocation("/quota", id=name), {"event": name}) for name in names)
+    new = await asyncio.gather(*accepting)
+    await running.dispatcher.outcome("a")
+    await running.dispatcher.outcome("z")
+
+    assert new == [True, False, True, False]
+    assert sorted(post.key for post in running.adapter.shown) == ["a", "known", "z"]
+
+
+async def test_who_gives_up_waiting_keeps_no_other_from_being_noted(running: Core) -> None:
+    names = ("given up", "patient")
+    accepting = [
+        asyncio.create_task(running.dispatcher.accept(running.invocation("/quota", id=name), {"event": name}))
+        for name in names
+    ]
+    await asyncio.sleep(0)
+    accepting[0].cancel()
+    assert await accepting[1]
+    for name in names:
+        await running.dispatcher.outcome(name)
+
+    assert sorted(post.key for post in running.adapter.shown) == sorted(names)
+
+
 async def test_dispatched_twice_it_is_still_one_generation(running: Core) -> None:
     invocation = running.invocation("/imagine a fox", id="twice")
     await running.database.transaction(inbox.receive, "twice", "fake", {}, running.at)

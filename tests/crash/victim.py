@@ -5,7 +5,7 @@
 POINT is `before NAME` or `after NAME`, with `@2` behind it for the second time; `fill NAME`, after which it lives on
 and finds the disk full; or `hang NAME`, where it stops for ever each time. NAME is a transaction's
 function (`accepting.accept`: before or after its COMMIT), a post to the page (`post:progress`, `post:end` of a
-generation, `post:answer` to anything else), `blobs.put`, `dispatch`, or `create_table` of a migration.
+generation, `post:answer` to anything else), `blobs.put`, `blobs.delete`, `dispatch`, or `create_table` of a migration.
 """
 
 import asyncio
@@ -62,6 +62,7 @@ def watch_transactions(engine: Any, point: Point) -> None:
     async def transaction(self: Database, function: Callable[..., Any], *values: Any, **named: Any) -> Any:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         name = name.replace("engine._hand_out", "queue.admit")  # as it is done where the database is shared
+        name = name.replace("inbox.receive_all", "inbox.receive")  # of one, mostly
 
         def watched(connection: Any, *values: Any, **named: Any) -> Any:
             result = function(connection, *values, **named)
@@ -137,6 +138,7 @@ def main() -> None:
     watch_transactions(PostgresDatabase, point)
     watch(WebAdapter, "post", point, _kind)
     watch(Blobs, "put", point, lambda file: "blobs.put")
+    watch(Blobs, "delete", point, lambda key: "blobs.delete")
     watch(Dispatcher, "dispatch", point, lambda invocation, complete=None: "dispatch")
     if point.name == "create_table":
         watch_migrations(point)

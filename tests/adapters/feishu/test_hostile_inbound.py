@@ -336,7 +336,7 @@ async def test_who_gives_up_while_the_event_is_noted_leaves_it_answered(
 
     async def slow(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         done = await transaction(function, *arguments, **named)
-        if function is inbox.receive:
+        if function is inbox.receive_all:
             stalled.set()
             await let_go.wait()
         return done
