@@ -6,8 +6,7 @@ import resource
 import secrets
 import signal
 import sqlite3
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from bot.storage.schema import Place
 from tests.crash.provider import Provider, clean_environment
 from tests.crash.stored import Stored
 from tests.crash.waiting import PATIENCE, until
+from tests.warm import Process, start_python
 
 ROOM = "design-team"
 PEOPLE = ("alice", "bob", "carol")
@@ -203,8 +203,7 @@ class Home:
         Leaving kills it where it lives still.
         """
         script = [str(VICTIM), point] if point else ["-m", "bot"]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
+        process = await start_python(
             *(*script, *options, *command),
             env=self.environment(**settings),
             cwd=self.folder.parent,
@@ -233,8 +232,7 @@ class Home:
 
     async def command(self, *arguments: str, **settings: str) -> tuple[int, str, str]:
         """Run `seedream-bot ARGUMENTS`; returns its exit code and what it said on both channels."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
+        process = await start_python(
             *("-m", "bot", *arguments),
             env=self.environment(**settings),
             cwd=self.folder.parent,

@@ -7,13 +7,14 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+from tests.warm import Process, start_python
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # s, for whatever takes a start or a picture
@@ -76,8 +77,8 @@ class BotProcess:
     async def start(self, **settings: str) -> None:
         """Returns when it hears."""
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-W", "ignore", "-m", "bot", "run"),
+            self.process = await start_python(
+                *("-m", "bot", "run"),
                 env=self._environment() | self.settings | settings,
                 cwd=self.folder.parent,
                 stdout=DEVNULL,
@@ -110,8 +111,8 @@ class BotProcess:
 
     async def beside(self, *words: str) -> tuple[int, str]:
         """What another command of the same settings leaves with, and prints: `ledger verify`, `admin …`."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", "-m", "bot", *words),
+        process = await start_python(
+            *("-m", "bot", *words),
             env=self._environment() | self.settings,
             cwd=self.folder.parent,
             stdout=PIPE,
@@ -177,6 +178,7 @@ class BotProcess:
         return {
             **others,
             "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
             "BOT_DATA_DIR": str(self.folder),
             "BOT_WEB__PORT": "0",
             "BOT_PROVIDERS": '["sandbox"]',

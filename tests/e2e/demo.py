@@ -4,14 +4,14 @@ import asyncio
 import os
 import re
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.postgres import ENGINE, settings_of
+from tests.warm import Process, start_python
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # s, for a start and for a stop
@@ -35,8 +35,8 @@ class Demo:
     async def start(self, **settings: str) -> None:
         command = ("demo", "--no-open", "--port", str(self.port), "--data-dir", str(self.folder))
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bot", *command),
+            self.process = await start_python(
+                *("-m", "bot", *command),
                 stdout=PIPE,
                 stderr=log,
                 cwd=self.folder.parent,

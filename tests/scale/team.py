@@ -3,8 +3,7 @@
 import asyncio
 import json
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from bot.generation.states import IN_FLIGHT, listed
 from tests.crash.home import VICTIM, Home
 from tests.crash.stored import Stored
+from tests.warm import Process, start_python
 
 T = TypeVar("T")
 
@@ -101,8 +101,7 @@ class Seat:
         self._began = self.log.stat().st_size if self.log.exists() else 0
         script = [str(VICTIM), point] if point else ["-m", "bot"]
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
+            self.process = await start_python(
                 *(*script, "run", "--role", self.role, *self.options),
                 env=self.team.home.environment(**{"BOT_DATABASE_URL": self.team.database, **self.settings, **settings}),
                 cwd=self.team.home.folder.parent,
