@@ -196,6 +196,17 @@ print(json.dumps({"names": names, "seen": seen, "built": built}))
 """
 
 
+def test_a_bot_on_sqlite_loads_neither_the_client_of_another_database_nor_what_migrates() -> None:
+    program = "import sys, bot.cli, bot.ops.serving, adapters.web.connect; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+
+    loaded = set(done.stdout.split())
+    assert "bot.app" in loaded
+    assert not {"psycopg", "sqlalchemy", "alembic", "procrastinate"} & loaded
+
+
 def test_nothing_happens_at_import(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-B", "-c", WATCH],

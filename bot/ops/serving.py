@@ -23,6 +23,7 @@ from bot.storage.database import read_only
 log = structlog.get_logger(__name__)
 
 TO_STOP = 30.0  # seconds, after what runs was waited for
+YOUNG = 700  # objects, as Python has it: a start looks through them less often
 
 
 async def demo(settings: Settings, *, open_browser: bool, reset: bool) -> int:
@@ -70,8 +71,8 @@ def keep_for_good() -> None:
     which nobody gets an answer. What came since is looked through ten times less often than usual."""
     gc.collect()
     gc.freeze()
-    young, middle, old = gc.get_threshold()
-    gc.set_threshold(young, middle, old * 10)
+    _, middle, old = gc.get_threshold()
+    gc.set_threshold(YOUNG, middle, old * 10)
 
 
 def _tell(*words: object, flush: bool = True) -> None:

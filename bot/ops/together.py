@@ -50,8 +50,8 @@ class Together:
     async def __aenter__(self) -> Self:
         if not self._url:
             return self
-        from bot.storage.bus import PostgresBus
-        from bot.storage.members import Member
+        from bot.storage.members import Member  # a bot on SQLite does not pay for the client
+        from bot.storage.postgres_bus import PostgresBus
 
         async with AsyncExitStack() as stack:
             before = self._ownership.before if self._ownership else ""

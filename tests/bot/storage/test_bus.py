@@ -8,8 +8,9 @@ import pytest
 import structlog
 
 from bot.errors import CannotStart
-from bot.storage.bus import LONGEST, MOST_WAITING, Alone, Bus, PostgresBus
+from bot.storage.bus import Alone, Bus
 from bot.storage.postgres import connected
+from bot.storage.postgres_bus import LONGEST, MOST_WAITING, PostgresBus
 from tests.bot.storage.cable import Cable, until
 from tests.postgres import Emptied, needs_postgres, new_schema
 

@@ -15,10 +15,10 @@ import pytest_asyncio
 
 from bot.errors import CannotStart
 from bot.storage import schema
-from bot.storage.bus import PostgresBus
 from bot.storage.connection import Connection
 from bot.storage.members import Exclusive, Member
 from bot.storage.postgres import PostgresConnection, PostgresDatabase, connected, translated
+from bot.storage.postgres_bus import PostgresBus
 from tests.postgres import Emptied, needs_postgres, new_database, new_schema
 
 KILL_MYSELF = "SELECT pg_terminate_backend(pg_backend_pid())"
