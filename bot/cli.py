@@ -291,7 +291,7 @@ def verify(data_dir: DataDir = None) -> None:
     """Prove that entries, balances, holds and generations agree; reads only, also beside a running bot."""
     from bot.ops import doctor as checks
 
-    raise typer.Exit(_served(lambda: checks.verify_ledger(_settings(data_dir, quiet=True), typer.echo)))
+    raise typer.Exit(_served(lambda: checks.verify_ledger(_settings(data_dir, quiet=True), typer.echo, _show_progress)))
 
 
 def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -> "Settings":
@@ -306,6 +306,13 @@ def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -
         raise typer.Exit(1) from None
     logs.configure("ERROR" if quiet else settings.log.level, settings.log.format)
     return settings
+
+
+def _show_progress(done: int, of: int) -> None:
+    """In one line of a terminal, which is empty again at the end."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done:,} of {of:,} generations" if done < of else f"\r{'':40}\r")
+        sys.stderr.flush()
 
 
 def _tidily() -> None:

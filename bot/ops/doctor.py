@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.errors import CannotStart
@@ -16,7 +17,7 @@ from bot.ops import platform_checks, provider_checks
 from bot.ops.finding import Finding
 from bot.ops.folder import database_place, moves, reading, told
 from bot.ops.ownership import find_owner, is_owned, owned_below
-from bot.quota.audit import verify
+from bot.quota import audit
 from bot.roles import Role
 from bot.settings import Settings
 from bot.spaces import named_rooms
@@ -25,6 +26,9 @@ from bot.storage.connection import Connection
 from bot.storage.database import SAFE_SQLITE
 
 Tell = Callable[[str], object]
+
+# Up to so many generations all of the books are proven: more take longer than whoever asks wants to wait.
+MOST_PROVEN = 20_000
 
 # The way to this machine leads through no proxy, whatever the environment says about the way to others.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -50,7 +54,7 @@ async def examine(
     return int(any(not finding.well and not finding.warning for finding in findings))
 
 
-async def verify_ledger(settings: Settings, tell: Tell) -> int:
+async def verify_ledger(settings: Settings, tell: Tell, progress: audit.Progress = audit.silent) -> int:
     """Prove the books; returns 1 where they do not agree."""
     place = database_place(settings)
     if not _is_there(place):
@@ -64,7 +68,7 @@ async def verify_ledger(settings: Settings, tell: Tell) -> int:
         raise CannotStart(f"{told(place)} is not at version {newest}; run `seedream-bot migrate` first")
     with reading(place) as connection:
         elsewhere = moves(connection)
-        books = await asyncio.to_thread(verify, connection)
+        books = await asyncio.to_thread(audit.verify, connection, progress)
     if books.problems and elsewhere:
         raise CannotStart(elsewhere)
     for problem in books.problems:
@@ -190,23 +194,37 @@ def _database(settings: Settings) -> Iterator[Finding]:
             wrong, _, cure = elsewhere.partition(": ")
             yield Finding(name="move", told=wrong, well=False, cure=cure)
             return
-        books, resting = verify(connection), list(provider_checks.resting(connection, settings))
+        ledger, possible = _ledger(connection), audit.possible(connection)
+        resting = list(provider_checks.resting(connection, settings))
         together = list(_together(connection)) if isinstance(place, str) else []
-    yield Finding(
-        name="ledger",
-        told="the books agree" if not books.problems else books.problems[0],
-        well=not books.problems,
-        cure="run `seedream-bot ledger verify` and report what it says",
-    )
+    yield ledger
     yield Finding(
         name="unknown outcomes",
-        told=f"{books.possible} possibly billed",
-        well=not books.possible,
+        told=f"{possible} possibly billed",
+        well=not possible,
         warning=True,
         cure="they are decided by themselves (BOT_UNKNOWN__AFTER, BOT_UNKNOWN__THEN)",
     )
     yield from resting
     yield from together
+
+
+def _ledger(connection: Connection) -> Finding:
+    count = audit.generations(connection)
+    if count <= MOST_PROVEN:
+        told, problems = "the books agree", audit.verify(connection).problems
+    else:
+        told = (
+            f"the books of the last {audit.RECENT.days} days agree;"
+            f" `seedream-bot ledger verify` proves all {count:,} generations"
+        )
+        problems = audit.recent(connection, datetime.now(UTC)) or tuple(filter(None, [audit.kept(connection)]))
+    return Finding(
+        name="ledger",
+        told=problems[0] if problems else told,
+        well=not problems,
+        cure="run `seedream-bot ledger verify` and report what it says",
+    )
 
 
 def _together(connection: Connection) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What `/metrics` tells Prometheus: the providers and the line. Made anew for each scrape, from the database."""
+"""What `/metrics` tells Prometheus: the providers, the line, the books. Made for each scrape, from the database."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from bot.clock import micros
 from bot.generation import health
 from bot.generation.states import IN_FLIGHT, WAITING, State, listed
+from bot.quota import audit
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
@@ -22,11 +23,15 @@ OPEN = (*WAITING, *IN_FLIGHT)
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One moment. states: how many generations are in each; failures: in a row, by provider."""
+    """One moment. states: how many generations are in each; failures: in a row, by provider.
+
+    books: what the last look at them found, "" where they agreed.
+    """
 
     states: Mapping[str, int]
     failures: Mapping[str, int]
     resting: frozenset[str]
+    books: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,11 @@ class Metrics:
             "state",
             {state: seen.states.get(state, 0) for state in OPEN},
         )
+        yield GaugeMetricFamily(
+            "seedream_books_agree",
+            "1, or 0 while the last look at the books of the last days has found a difference",
+            value=int(not seen.books),
+        )
 
 
 class _Scrape(Collector):
@@ -95,4 +105,5 @@ def _look(connection: Connection, now: int) -> Seen:
         states={row["state"]: int(row["n"]) for row in states},
         failures={row["provider"]: int(row["failures"]) for row in failing},
         resting=frozenset(each.provider for each in health.resting(connection, now)),
+        books=audit.kept(connection),
     )

@@ -79,6 +79,18 @@ def test_a_question_waits_and_yes_answers_it(demo: Desk) -> None:
     assert (drawn["state"], len(drawn["images"])) == ("settled", 5)
 
 
+@pytest.mark.slow
+def test_what_is_no_question_of_price_is_answered_by_its_button_alone(demo: Desk) -> None:
+    code = demo.send("/link", "--as", "alice")["text"].split()[2].rstrip(".")
+    asked = demo.send(f"/link {code}", "--yes", "--as", "bob", code=3)
+    assert "joins your account with alice (web)" in asked["text"]
+    linked = demo.send("--press", asked["buttons"][0]["id"], "--as", "bob")
+    assert "2 accounts are yours now" in linked["text"]
+    forget = demo.send("/forget me", "--yes", "--as", "bob", code=3)
+    assert "Nothing was changed" in demo.send("--press", forget["buttons"][1]["id"], "--as", "bob")["text"]
+    assert "stands alone again" in demo.send("/unlink", "--as", "bob")["text"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "state"),
     [

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,9 @@ from yarl import URL
 from bot.app import App, running
 from bot.clock import micros
 from bot.ops.sending import Asked
+from bot.quota import audit
 from bot.settings import Settings
+from bot.storage.schema import migrate
 from tests.simulators.apiframe import ApiframeSim
 
 TOKEN = "a-token-of-the-page"
@@ -109,7 +112,23 @@ async def test_metrics_tell_of_providers_and_of_the_line(tmp_path: Path) -> None
     assert after[CREDITS] == 1000
     assert before['seedream_generations{state="asked"}'] == 0
     assert after['seedream_generations{state="asked"}'] == 1
+    assert before["seedream_books_agree"] == after["seedream_books_agree"] == 1
     assert not any(name.startswith(("python_", "process_")) for name in after)
+
+
+async def test_metrics_tell_whether_the_last_look_at_the_books_found_a_difference(tmp_path: Path) -> None:
+    """It takes the first one when it starts."""
+    file = tmp_path / "bot.db"
+    migrate(file)
+    with sqlite3.connect(file) as raw:
+        raw.execute("INSERT INTO balances (account, unit, win, period, held) VALUES ('all', 'usd', 'total', 'all', -1)")
+    raw.close()
+
+    async with bot(tmp_path) as (app, session), asyncio.timeout(10):
+        while (await metrics(session))["seedream_books_agree"]:
+            continue
+        await app.database.transaction(audit.keep, [])
+        assert (await metrics(session))["seedream_books_agree"] == 1
 
 
 # --- calls of providers

@@ -9,7 +9,7 @@ import pytest
 
 from bot.audit import OPERATOR
 from bot.errors import QuotaExceeded
-from bot.quota import audit, grants, ledger
+from bot.quota import audit, grants, ledger, usage
 from bot.quota.standing import Payer, Rules
 from bot.storage.connection import Connection
 from bot.storage.database import Database
@@ -52,8 +52,10 @@ def take(connection: Connection, name: str, person: str, team: str) -> None:
 
 
 def end(connection: Connection, name: str, made: int) -> None:
-    connection.lock_row("SELECT * FROM generations WHERE id=:id", id=name)
+    row = connection.lock_row("SELECT * FROM generations WHERE id=:id", id=name)
+    assert row is not None
     connection.execute("UPDATE generations SET state='settled', charged=:made WHERE id=:id", made=made, id=name)
+    usage.count(connection, row, images=made, usd=9 * made, state=usage.SETTLED, at=RULES.at, zone="UTC")
     ledger.settle(connection, name, {"images": made, "usd": 9 * made}, RULES.at)
 
 
