@@ -147,7 +147,7 @@ def last_week(now: datetime, zone: str) -> Period:
 def report(connection: Connection, by: str, scope: Scope, whose: Text, period: Period) -> Report:
     days = period.days
     (total,) = spent_by(connection, "", *days, scope) or (Spent(key=""),)
-    rows = spent_by(connection, by or "day", *days, scope)
+    rows = spent_by(connection, by or period.step, *days, scope)
     if not by:
         rows = tuple(_course(rows, period))
     latency = None
@@ -223,11 +223,16 @@ def _rows(found: Report) -> Iterator[tuple[Text, Text]]:
     if found.total.failed:
         yield text("Not made"), verbatim(f"{found.total.failed:,}")
     if found.latency:
-        usual, long = (f"{value:.0f}" for value in (found.latency.p50, found.latency.p95))
-        yield (
-            text("How long it took"),
-            text("mostly {usual} s, at worst about {long} s", usual=usual, long=long),
-        )
+        yield text("How long it took"), _took(found.latency)
+
+
+def _took(latency: Latency) -> Text:
+    usual, long = f"{latency.p50:.0f}", f"{latency.p95:.0f}"
+    if latency.p95 < 1:
+        return text("less than a second")
+    if latency.p50 < 1:
+        return text("mostly less than a second, at worst about {long} s", long=long)
+    return text("mostly {usual} s, at worst about {long} s", usual=usual, long=long)
 
 
 def _over_time(found: Report, subtitle: str, in_words: Callable[[Text], str]) -> tuple[Chart, str]:
@@ -301,11 +306,9 @@ def _tick(key: str, count: int) -> Text:
 def _course(rows: Sequence[Spent], period: Period) -> Iterator[Spent]:
     """One for each day or month, also where nothing was used."""
     length = 7 if period.step == "month" else 10
-    sums = {key: Spent(key=key) for key in dict.fromkeys(day[:length] for day in _all_days(period))}
-    for each in rows:
-        if (key := each.key[:length]) in sums:
-            sums[key] = added(sums[key], each)
-    yield from sums.values()
+    known = {each.key: each for each in rows}
+    for key in dict.fromkeys(day[:length] for day in _all_days(period)):
+        yield known.get(key, Spent(key=key))
 
 
 def _all_days(period: Period) -> Iterator[str]:

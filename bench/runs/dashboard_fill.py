@@ -101,6 +101,15 @@ ROWS = {
         " person, adapter, provider, model, count(*), sum(CASE WHEN cause='' THEN 0 ELSE 1 END), sum(made), sum(usd)"
         " FROM made GROUP BY 1, 2, 3, 4, 5, 6, 7"
     ),
+    "usage_months": (
+        "(month, space, team, adapter, provider, model, requests, failed, images, usd) SELECT substr(day, 1, 7), space,"
+        " team, adapter, provider, model, sum(requests), sum(failed), sum(images), sum(usd) FROM usage_days"
+        " GROUP BY 1, 2, 3, 4, 5, 6"
+    ),
+    "person_months": (
+        "(month, space, team, person, seen, requests, failed, images, usd) SELECT substr(day, 1, 7), space, team,"
+        " person, max(day), sum(requests), sum(failed), sum(images), sum(usd) FROM usage_days GROUP BY 1, 2, 3, 4"
+    ),
     "latency_days": (
         "(day, space, team, provider, model, bucket, n) SELECT day, space, team, provider, model, bucket, count(*)"
         " FROM made WHERE state='settled' GROUP BY 1, 2, 3, 4, 5, 6"

@@ -17,7 +17,7 @@ from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.media.retention import Kept, superfluous
 from bot.media.store import Blob
 from bot.ops.rounds import Rounds
-from bot.quota import audit
+from bot.quota import audit, usage
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 
@@ -76,6 +76,9 @@ class Janitor(Rounds):
     async def _check_books(self, now: datetime) -> None:
         """What was found is kept for every process, until a later look finds nothing."""
         problems = await self.database.read(audit.recent, now)
+        if problems and (wrong := await self.database.transaction(usage.mend_months, audit.last_month(now))):
+            log.warning("sums of months were brought up to those of their days", sums=wrong)
+            problems = await self.database.read(audit.recent, now)
         for problem in problems[:MOST_TOLD]:
             log.error("the books do not agree; run `seedream-bot ledger verify`", problem=problem)
         await self.database.transaction(audit.keep, problems)

@@ -58,6 +58,12 @@ def every_day(values: Sequence[tuple[str, int]], since: str, until: str) -> list
     return [(day, known.get(day, 0)) for day in days]
 
 
+def every_month(values: Sequence[tuple[str, int]], since: str, until: str) -> list[tuple[str, int]]:
+    """The same of sums by month."""
+    known = dict(values)
+    return [(month, known.get(month, 0)) for month in dict.fromkeys(day[:7] for day, _ in every_day((), since, until))]
+
+
 def share(value: int, whole: int) -> float:
     """In percent, for the width of a bar in a table."""
     return round(100 * max(value, 0) / whole, 1) if whole > 0 else 0.0

@@ -85,9 +85,8 @@ class Board:
         return await self._reads.read(line.queue, viewer)
 
     async def cancel(self, viewer: Rights, id: str) -> None:
-        person = await self._reads.read(line.stopping, viewer, id)
-        before = await self.service.cancel(id, person)
-        await self.database.transaction(line.stopped, viewer, before.id, str(before.state), self._at())
+        cancelled = await self.database.transaction(line.cancel, viewer, id, self._at())
+        self.service.changed(cancelled)
 
     async def gallery(
         self,

@@ -4,17 +4,17 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from bot.chat import AccountLine
 from bot.errors import NotThere, UsageError
 from bot.i18n import text
 from bot.ops.board.humans import Account, like, linked, storable
 from bot.ops.board.pictures import Shot, shots_of
-from bot.ops.board.rights import OPERATOR, PERSON, SPACE, Rights, in_sight, own_sums, teams_in_sight
-from bot.ops.board.spending import HUMAN, Spent, Sums, days
+from bot.ops.board.rights import OPERATOR, PERSON, SPACE, Rights, in_sight, own_sums, pools, teams_in_sight
+from bot.ops.board.spending import HUMAN, Spent, Sums, days, own_sums_by, step_of
 from bot.quota import ledger
 from bot.quota.ledger import Rules
+from bot.quota.usage import sums_by
 from bot.storage.connection import Connection, Row
 
 PAGE = 50
@@ -54,7 +54,7 @@ class People:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
-    """lines: what they may still use, as far as it is the viewer's. days: what they used on each day that there was."""
+    """lines: what they may still use, as far as it is the viewer's. days: what they used, as `Spend` has it by day."""
 
     id: str
     name: str
@@ -64,6 +64,7 @@ class Dossier:
     total: Sums
     days: tuple[Spent, ...]
     newest: tuple[Shot, ...]
+    step: str = "day"
 
 
 def people(
@@ -81,18 +82,14 @@ def people(
     if sort not in SORTS:
         raise UsageError(text("There is no such order; there are: {names}.", names=", ".join(SORTS)))
     since, until = days(since, until)
-    where = own_sums(viewer)
-    values: dict[str, Any] = {"since": since, "until": until, **where.values}
+    parts, values = own_sums_by(connection, viewer, "person", since, until)
     all_people = "LEFT JOIN" if viewer.operates else "JOIN"
-    used = (
-        f"SELECT person, {_SUMS}, max(day) AS seen FROM usage_days WHERE day>=:since AND day<=:until AND {where.sql}"
-        " GROUP BY person"
-    )
-    human = HUMAN.replace("u.person", "p.id")
+    used = f"SELECT key, {_SUMS}, max(seen) AS seen FROM ({parts}) s GROUP BY key"
+    human = HUMAN.replace("u.key", "p.id")
     listed = (
         f"SELECT {human} AS id, min(p.name) AS name, count(*) AS accounts, coalesce(sum(u.requests), 0) AS requests,"
         " coalesce(sum(u.failed), 0) AS failed, coalesce(sum(u.images), 0) AS images, coalesce(sum(u.usd), 0) AS usd,"
-        f" coalesce(max(u.seen), '') AS seen FROM people p {all_people} ({used}) u ON u.person=p.id GROUP BY 1"
+        f" coalesce(max(u.seen), '') AS seen FROM people p {all_people} ({used}) u ON u.key=p.id GROUP BY 1"
     )
     if search:
         values["like"] = like(search)
@@ -125,22 +122,22 @@ def person(connection: Connection, viewer: Rights, id: str, since: str, until: s
     accounts = tuple(each for each in everywhere if each.person in names)
     where = own_sums(viewer)
     their, values = _of(names)
+    step = step_of(since, until)
+    parts, of_days = sums_by(connection, step, since, until, f"{their} AND {where.sql}", persons=True)
     used = connection.rows(
-        f"SELECT day, {_SUMS} FROM usage_days WHERE day>=:since AND day<=:until AND {their} AND {where.sql}"
-        " GROUP BY day ORDER BY day",
-        since=since,
-        until=until,
-        **values,
-        **where.values,
+        f"SELECT key, {_SUMS} FROM ({parts}) u GROUP BY key ORDER BY key", **values, **where.values, **of_days
     )
-    every = tuple(Spent(key=row["day"], name=row["day"], sums=Sums.of(row)) for row in used)
+    every = tuple(Spent(key=row["key"], name=row["key"], sums=Sums.of(row)) for row in used)
     teams = _teams(connection, viewer, names)
     return Dossier(
         id=id,
         name=accounts[0].name,
         accounts=accounts,
         teams=tuple(teams.values()),
-        lines=ledger.account_lines(connection, _purses(connection, viewer, names, teams, since), rules),
+        lines=(
+            *ledger.account_lines(connection, _purses(connection, viewer, names, teams, since), rules),
+            *ledger.given_lines(connection, names, _pools(viewer, names, teams), rules.at),
+        ),
         total=Sums(
             requests=sum(each.sums.requests for each in every),
             failed=sum(each.sums.failed for each in every),
@@ -149,6 +146,7 @@ def person(connection: Connection, viewer: Rights, id: str, since: str, until: s
         ),
         days=every,
         newest=shots_of(connection, viewer, names, NEWEST),
+        step=step,
     )
 
 
@@ -198,6 +196,13 @@ def _teams(connection: Connection, viewer: Rights, persons: tuple[str, ...]) -> 
     return {row["id"]: row["name"] for row in rows}
 
 
+def _pools(viewer: Rights, persons: tuple[str, ...], teams: Mapping[str, str]) -> list[str] | None:
+    """Those of which what was given out of them is the viewer's business; None for all."""
+    if viewer.operates or set(persons) & set(viewer.persons):
+        return None
+    return [*pools(viewer), *(f"team:{team}" for team in teams)]
+
+
 def _purses(
     connection: Connection, viewer: Rights, persons: tuple[str, ...], teams: Mapping[str, str], since: str
 ) -> list[str]:
@@ -209,7 +214,7 @@ def _purses(
         return shares
     their, values = _of(persons)
     rows = connection.rows(
-        f"SELECT DISTINCT space, person FROM usage_days WHERE day>=:since AND {their}", since=since, **values
+        f"SELECT DISTINCT space, person FROM person_months WHERE seen>=:since AND {their}", since=since, **values
     )
     spaces = sorted(f"share:space:{row['space']}/{row['person']}" for row in rows)
     return [f"person:{each}" for each in persons] + spaces + shares

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from bot.chat import AccountLine
-from bot.ops.board.rights import OPERATOR, SPACE, Rights, own_sums, teams_in_sight
+from bot.ops.board.rights import OPERATOR, SPACE, Rights, teams_in_sight
 from bot.quota import ledger
 from bot.quota.ledger import Rules
+from bot.quota.usage import month_of
 from bot.storage.connection import Connection
 
 MOST = 60
@@ -31,7 +32,7 @@ class Pools:
 
 
 def pools(connection: Connection, viewer: Rights, since: str, rules: Rules) -> Pools:
-    """since: the day from which on their use is compared."""
+    """since: the day from whose month on their use is compared."""
     found = [("all", "all", "", 0)] if viewer.kind == OPERATOR else []
     spaces, more_spaces = _spaces(connection, viewer, since)
     teams, more_teams = _teams(connection, viewer)
@@ -54,13 +55,11 @@ def _spaces(connection: Connection, viewer: Rights, since: str) -> tuple[list[tu
         return [(f"space:{each}", "space", each, 0) for each in names[:MOST]], len(names) > MOST
     if viewer.kind != OPERATOR:
         return [], False
-    where = own_sums(viewer)
     rows = connection.rows(
-        f"SELECT space, sum(usd) AS usd FROM usage_days WHERE day>=:since AND {where.sql} GROUP BY space"
+        "SELECT space, sum(usd) AS usd FROM usage_months WHERE month>=:month GROUP BY space"
         " ORDER BY usd DESC, space LIMIT :most",
-        since=since,
+        month=month_of(since),
         most=MOST + 1,
-        **where.values,
     )
     return [(f"space:{row['space']}", "space", row["space"], 0) for row in rows[:MOST]], len(rows) > MOST
 

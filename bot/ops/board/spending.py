@@ -1,14 +1,15 @@
-"""What was spent, how long it took and why it failed: sums by day, however many generations there are."""
+"""What was spent, how long it took and why it failed: sums by day or month, however many generations there are."""
 
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from bot.errors import UsageError
 from bot.i18n import text
-from bot.ops.board.rights import Rights, own_sums, sums
-from bot.quota.usage import BY, quantile
+from bot.ops.board.rights import PERSON, Rights, own_sums, sums
+from bot.quota.usage import BY, MONTH, quantile, sums_by
 from bot.storage.connection import Connection, Row
 
 MOST_ROWS = 100
@@ -18,11 +19,11 @@ _SUMS = (
     "coalesce(sum(requests), 0) AS requests, coalesce(sum(failed), 0) AS failed, coalesce(sum(images), 0) AS images,"
     " coalesce(sum(usd), 0) AS usd"
 )
-HUMAN = "CASE WHEN coalesce(p.linked, '')<>'' THEN p.linked ELSE u.person END"
+HUMAN = "CASE WHEN coalesce(p.linked, '')<>'' THEN p.linked ELSE u.key END"
 """All linked accounts of one person, under what they have in common."""
 _KEYS = {
-    "person": (HUMAN, "min(p.name)", " LEFT JOIN people p ON p.id=u.person"),
-    "team": ("u.team", "min(t.name)", " LEFT JOIN teams t ON t.id=u.team"),
+    "person": (HUMAN, "min(p.name)", " LEFT JOIN people p ON p.id=u.key"),
+    "team": ("u.key", "min(t.name)", " LEFT JOIN teams t ON t.id=u.key"),
 }
 """What the rows of a table are told apart by where it is not the column itself, their names, and what they need."""
 _DAYS = "day>=:since AND day<=:until"
@@ -44,7 +45,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """key: a day, a model, or the id of a person or team. name: what people call it."""
+    """key: a day, a month such as `2026-11`, a model, or the id of a person or team. name: what people call it."""
 
     key: str
     name: str
@@ -54,7 +55,7 @@ class Spent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
     """rows: by day every day that there was, in order; else the dearest first, and no more than MOST_ROWS: `total` is
-    that of all.
+    that of all. step: what a row by day stands for, `day`, or `month` of more than LONG days.
     """
 
     by: str
@@ -63,6 +64,7 @@ class Spend:
     rows: tuple[Spent, ...]
     total: Sums
     more: bool = False
+    step: str = "day"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +104,19 @@ def days(since: str, until: str) -> tuple[str, str]:
     return first.isoformat(), last.isoformat()
 
 
+def step_of(since: str, until: str) -> str:
+    return MONTH if date.fromisoformat(until) - date.fromisoformat(since) > timedelta(days=LONG) else "day"
+
+
 def spend(connection: Connection, viewer: Rights, by: str, since: str, until: str) -> Spend:
     if by not in BY:
         raise UsageError(text("There is no such table; there are: {names}.", names=", ".join(BY)))
     since, until = days(since, until)
-    where = own_sums(viewer)
-    values = {"since": since, "until": until, **where.values}
+    step = step_of(since, until)
+    inner, values = own_sums_by(connection, viewer, step if by == "day" else by, since, until)
     order = "key" if by == "day" else "usd DESC, images DESC, key"
     # Of a person's names that of an account which is in these sums: the others may be none of the viewer's business.
-    key, name, joined = _KEYS.get(by, (f"u.{by}", "''", ""))
-    # Summed before it is joined: the days are many, people are few.
-    inner = f"SELECT {by}, {_SUMS} FROM usage_days WHERE {_DAYS} AND {where.sql} GROUP BY {by}"
+    key, name, joined = _KEYS.get(by, ("u.key", "''", ""))
     rows = connection.rows(
         f"SELECT {key} AS key, {name} AS name, {_SUMS} FROM ({inner}) u{joined} GROUP BY 1 ORDER BY {order}"
         " LIMIT :most",
@@ -123,14 +127,19 @@ def spend(connection: Connection, viewer: Rights, by: str, since: str, until: st
     kept = rows[:MOST_ROWS] if more else rows
     total = total_of(connection, viewer, since, until) if more else _added(Sums.of(row) for row in rows)
     found = tuple(Spent(key=row["key"], name=row["name"] or row["key"], sums=Sums.of(row)) for row in kept)
-    return Spend(by=by, since=since, until=until, rows=found, total=total, more=more)
+    return Spend(by=by, since=since, until=until, rows=found, total=total, more=more, step=step)
+
+
+def own_sums_by(connection: Connection, viewer: Rights, by: str, since: str, until: str) -> tuple[str, dict[str, Any]]:
+    """As `sums_by`, of what is this viewer's business."""
+    where = own_sums(viewer)
+    inner, values = sums_by(connection, by, since, until, where.sql, persons=viewer.kind == PERSON)
+    return inner, values | where.values
 
 
 def total_of(connection: Connection, viewer: Rights, since: str, until: str) -> Sums:
-    where = own_sums(viewer)
-    row = connection.row(
-        f"SELECT {_SUMS} FROM usage_days WHERE {_DAYS} AND {where.sql}", since=since, until=until, **where.values
-    )
+    inner, values = own_sums_by(connection, viewer, "", since, until)
+    row = connection.row(f"SELECT {_SUMS} FROM ({inner}) u", **values)
     assert row is not None
     return Sums.of(row)
 
@@ -141,7 +150,7 @@ def latency(connection: Connection, viewer: Rights, since: str, until: str) -> t
     """
     since, until = days(since, until)
     where = sums(viewer)
-    each = date.fromisoformat(until) - date.fromisoformat(since) <= timedelta(days=LONG)
+    each = step_of(since, until) == "day"
     of = "provider, model" if each else "'' AS provider, '' AS model"
     rows = connection.rows(
         f"SELECT {of}, bucket, sum(n) AS n FROM latency_days WHERE {_DAYS} AND {where.sql}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.web.dashboard.charts import HEIGHT, bars, every_day, nice, share
+from adapters.web.dashboard.charts import HEIGHT, bars, every_day, every_month, nice, share
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def test_days_without_anything_have_their_place() -> None:
     drawn = every_day([("2026-03-01", 7)], "2026-02-27", "2026-03-02")
 
     assert drawn == [("2026-02-27", 0), ("2026-02-28", 0), ("2026-03-01", 7), ("2026-03-02", 0)]
+
+
+def test_months_without_anything_have_their_place() -> None:
+    drawn = every_month([("2025-12", 7)], "2025-11-23", "2026-01-02")
+
+    assert drawn == [("2025-11", 0), ("2025-12", 7), ("2026-01", 0)]
 
 
 @pytest.mark.parametrize(("value", "whole", "percent"), [(1, 3, 33.3), (0, 0, 0), (-1, 5, 0), (5, 5, 100)])

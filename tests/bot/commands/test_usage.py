@@ -250,3 +250,20 @@ async def test_real_requests_are_counted(running: Core) -> None:
 
 def test_noon_is_where_these_tests_stand() -> None:
     assert (NOON - timedelta(days=1)).strftime("%A %Y-%m-%d") == "Friday 2026-11-20"
+
+
+@pytest.mark.parametrize(
+    ("took", "said"),
+    [
+        ((0.01, 0.3), "less than a second"),
+        ((0.3, 0.3, 12), "mostly less than a second, at worst about 12 s"),
+        ((3, 3, 12), "mostly 3 s, at worst about 12 s"),
+    ],
+)
+async def test_nothing_is_said_to_take_no_time(running: Core, took: tuple[float, ...], said: str) -> None:
+    for seconds in took:
+        await used(running, "bob", started_at=running.at - round(seconds * 1_000_000), finished_at=running.at)
+    reply = await asked(running, "/usage", by="root", admin=True)
+
+    rows = {say(label, "en"): say(value, "en") for label, value in reply.rows}
+    assert rows["How long it took"] == said

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,12 +19,12 @@ from bot.clock import micros
 from bot.errors import BotError, NotAllowed, NotThere, UsageError
 from bot.generation import record
 from bot.generation.states import State
-from bot.i18n import verbatim
+from bot.i18n import say, verbatim
 from bot.ops.board import exporting
 from bot.ops.board.board import Board
 from bot.ops.board.pictures import WRITTEN
 from bot.ops.board.rights import Rights
-from bot.quota import audit, ledger, usage
+from bot.quota import audit, grants, ledger, usage
 from bot.quota.standing import Payer
 from bot.request import ImageRequest, Mode
 from bot.storage.connection import Connection
@@ -365,6 +366,20 @@ async def test_however_many_look_a_reader_is_left_for_whoever_draws(board: Board
     await asyncio.gather(*looks)
 
 
+async def test_the_books_name_people_teams_and_spaces(board: Board, two_spaces: Data) -> None:
+    entries = (await board.generation(OPERATOR, "abroad")).entries
+
+    assert {each.account: say(each.name, "en") for each in entries} == {
+        "all": "Everyone",
+        "person:bob": "Bob",
+        "person:bob2": "Bob",
+        f"share:space:{THERE}/bob2": "Bob's share",
+        "share:team:brand/bob2": "Bob's share of Brand",
+        f"space:{THERE}": f"Space {THERE}",
+        "team:brand": "Team Brand",
+    }
+
+
 async def test_the_ledger_is_exported_as_far_as_it_is_somebodys_business(board: Board, two_spaces: Data) -> None:
     async def accounts(viewer: Rights) -> set[object]:
         lines = [line async for line in board.export(viewer, "ledger", TODAY, TODAY)]
@@ -465,6 +480,45 @@ async def test_people_are_sorted_and_turned_page_by_page(
     assert pages == (3 if viewer is OPERATOR else 2)
 
 
+YEAR = "2025-11-22"
+
+
+@pytest.mark.parametrize("viewer", [OPERATOR, ADMIN, OWNER, MEMBER])
+async def test_a_long_time_is_told_by_month_and_comes_to_the_same(
+    board: Board, two_spaces: Data, viewer: Rights
+) -> None:
+    for days in (1, 20, 21, 60, 90, 200, 363, 364, 365):
+        await two_spaces.made(team="brand", ago=timedelta(days=days))
+    every = [line async for line in board.export(viewer, "usage", YEAR, TODAY)]
+    images, usd = every[0].index("images"), every[0].index("usd")
+    wanted: dict[str, int] = {}
+    for line in every[1:]:
+        month = str(line[0])[:7]
+        wanted[month] = wanted.get(month, 0) + int(line[images])
+
+    found = await board.spend(viewer, "day", YEAR, TODAY)
+    assert (found.step, {row.key: row.sums.images for row in found.rows}) == ("month", wanted)
+    assert list(wanted) == sorted(wanted)
+    for by in ("model", "provider", "adapter", "person", "team", "space"):
+        total = (await board.spend(viewer, by, YEAR, TODAY)).total
+        assert total == found.total
+    assert (found.total.images, found.total.usd) == (
+        sum(wanted.values()),
+        sum(line[usd] for line in every[1:]) * 1_000_000,
+    )
+    bob = await board.person(viewer, "bob", YEAR, TODAY)
+    people = await board.people(viewer, since=YEAR, until=TODAY)
+    assert bob.step == "month"
+    assert next(row for row in people.rows if row.id == "one").sums == bob.total
+
+
+async def test_a_hundred_days_are_told_by_day(board: Board, two_spaces: Data) -> None:
+    found = await board.spend(OPERATOR, "day", "2026-08-13", TODAY)
+    assert (found.step, [row.key for row in found.rows]) == ("day", [TODAY])
+    assert (await board.person(OPERATOR, "bob", "2026-08-13", TODAY)).step == "day"
+    assert (await board.spend(OPERATOR, "day", "2026-08-12", TODAY)).step == "month"
+
+
 async def test_linked_accounts_are_one_person(board: Board, two_spaces: Data) -> None:
     people = await board.people(OPERATOR, search="BO")
     (bob,) = people.rows
@@ -491,6 +545,25 @@ async def test_an_admin_reads_of_a_person_what_was_used_here(board: Board, two_s
         "share:team:brand/bob2",
     }
     assert {shot.id for shot in bob.newest} == {"here", "secret", "abroad"}
+
+
+async def test_what_somebody_was_given_is_shown_to_whoever_answers_for_it_until_when(
+    board: Board, two_spaces: Data
+) -> None:
+    until = NOW + timedelta(days=3)
+    for pool in ("all", f"space:{HERE}", f"space:{THERE}", "team:brand"):
+        give = partial(grants.give, pool=pool, person="bob", unit="images", amount=5, until=micros(until))
+        await two_spaces.database.transaction(partial(give, by=By("ann", pool), at=micros(NOW)))
+
+    async def seen(viewer: Rights) -> set[str]:
+        lines = [line for line in (await board.person(viewer, "bob")).lines if line.ends]
+        assert all((line.ends, line.left, line.resets) == (until, 5, None) for line in lines)
+        return {say(line.name, "en").removeprefix("Given by ") for line in lines}
+
+    everything = {"all", f"space:{HERE}", f"space:{THERE}", "team:brand"}
+    assert await seen(OPERATOR) == await seen(MEMBER) == everything
+    assert await seen(ADMIN) == {f"space:{HERE}", "team:brand"}
+    assert await seen(OWNER) == {"team:brand"}
 
 
 async def test_pools_are_told_with_their_lines(board: Board, two_spaces: Data) -> None:
@@ -564,6 +637,7 @@ async def test_the_queue_is_shown_and_stopped_by_whoever_may(board: Board, core:
     with pytest.raises(NotAllowed):
         await board.cancel(owner, second)
     await board.cancel(admin, first)
+    await board.cancel(admin, first.upper())
     await board.cancel(Rights(kind="person", persons=(person,)), second)
 
     assert [(each.id, each.place, each.stoppable) for each in before.rows] == [(first, 1, True), (second, 2, True)]
@@ -573,6 +647,31 @@ async def test_the_queue_is_shown_and_stopped_by_whoever_may(board: Board, core:
         ("boss", f"cancel {first}", "cancelled")
     ]
     await core.nothing_is_held()
+
+
+async def test_what_runs_is_asked_to_stop_and_that_is_audited_once(board: Board, data: Data) -> None:
+    await data.made(id="runs", state=State.SENDING)
+    await data.made(id="ended")
+    for _ in range(2):
+        await board.cancel(ADMIN, "runs")
+    with pytest.raises(UsageError):
+        await board.cancel(ADMIN, "ended")
+
+    (running,) = (await board.queue(ADMIN)).rows
+    assert (running.stopping, running.stoppable) == (True, False)
+    assert [(each.what, each.before, each.after) for each in (await board.audit(OPERATOR)).rows] == [
+        ("cancel runs", "sending", "cancel asked")
+    ]
+
+
+async def test_the_audit_log_is_told_in_words(board: Board, two_spaces: Data) -> None:
+    joined = {"team": "Brand", "person": "0123456789ab", "name": "Ann", "role": "member"}
+    await two_spaces.person("0123456789ab", "Ann Now")
+    await two_spaces.database.transaction(note, HERE, By("boss", "Boss"), "team member", None, joined, micros(NOW))
+
+    (change,) = (await board.audit(ADMIN)).rows
+    assert say(change.words, "en") == "Boss: Ann Now is in Brand now."
+    assert change.after == joined
 
 
 async def test_the_audit_log_is_turned_page_by_page(board: Board, database: Database) -> None:
@@ -603,6 +702,26 @@ async def test_an_export_is_complete_and_in_order_over_its_batches(board: Board,
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
     money = {row[head.index("spent")] for row in rows if row[head.index("unit")] == "usd"}
     assert Decimal("0.040000") in money
+
+
+async def test_an_export_is_safe_to_open_in_a_spreadsheet(board: Board, data: Data) -> None:
+    async def table(what: str) -> list[dict[object, object]]:
+        lines = [line async for line in board.export(OPERATOR, what, TODAY, TODAY)]
+        return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+
+    await data.person("bob", "=SUM(A1)")
+    await data.made(id="paid", person="bob")
+    await data.database.transaction(ledger.refund, "paid", micros(NOW), "+1 for Bob", zone="UTC", by_operator=True)
+    await data.database.transaction(note, HERE, By("bob", "\u200b@bob"), "-x", -3, "=1", micros(NOW))
+
+    assert {row["person"] for row in await table("usage")} == {"'=SUM(A1)"}
+    back = [row for row in await table("ledger") if row["kind"] == "refund" and row["account"] == "person:bob"]
+    assert {(row["unit"], row["spent"], row["reason"]) for row in back} == {
+        ("images", -1, "'+1 for Bob"),
+        ("usd", Decimal("-0.04"), "'+1 for Bob"),
+    }
+    (change,) = await table("audit")
+    assert [change[name] for name in ("person", "what", "after")] == ["'\u200b@bob", "'-x", '\'"=1"']
 
 
 def _many_entries(connection: Connection, many: int) -> None:

@@ -197,3 +197,12 @@ async def test_books_that_do_not_agree_are_found_within_the_hour_and_told_until_
     running.clock.forward(hours=1)
     await cleaner.round()
     assert await view.problems() == []
+
+
+async def test_months_that_an_older_program_left_behind_are_mended_and_alarm_nobody(running: Core) -> None:
+    await running.answer("/imagine a fox")
+    await running.database.transaction(lambda connection: connection.execute("DELETE FROM usage_months"))
+
+    await janitor(running).round()
+    assert await running.database.read(audit.kept) == ""
+    assert len(await running.database.fetch("SELECT * FROM usage_months")) == 1

@@ -1,5 +1,6 @@
 """What was used by day: what is counted, and what is read from it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from bot.quota.usage import (
     bucket,
     count,
     failures,
+    mend_months,
     percentiles,
     quantile,
     spent_by,
@@ -117,6 +119,42 @@ async def test_only_what_is_in_the_scope_and_the_days_is_summed(database: Databa
     assert await pictures(Scope(space="' OR 1=1 --")) == 0
 
 
+SPANS = (
+    *(("2026-09-01", "2026-09-30"), ("2026-09-01", "2026-11-21"), ("2026-08-31", "2026-12-01")),
+    *(("2026-09-02", "2026-11-20"), ("2026-10-31", "2026-11-01"), ("2026-11-21", "2026-11-21")),
+    *(("2026-11-02", "2026-11-29"), ("2026-12-01", "2026-12-01"), ("2025-12-24", "2026-12-23")),
+)
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(space="fake/a"), Scope(team="t1"), Scope(person=("p1", "p3"))])
+async def test_a_span_is_the_sum_of_its_days_whether_its_months_are_whole(database: Database, scope: Scope) -> None:
+    days = ("08-31", "09-01", "09-15", "09-30", "10-01", "10-31", "11-01", "11-20", "11-21", "11-22", "12-01")
+    every = []
+    for number, day in enumerate(days):
+        for person in ("p1", "p2", "p3"):
+            row = ended(
+                space=f"fake/{'ab'[number % 2]}", team=("", "t1")[person == "p2"], person=person, model=f"m{number % 3}"
+            )
+            pictures = 10**number // 7 + len(every)
+            await counted(database, row, images=pictures, at=micros(datetime.fromisoformat(f"2026-{day}T12:00Z")))
+            every.append({**row, "day": f"2026-{day}", "images": pictures})
+
+    def wanted(by: str, since: str, until: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for row in every:
+            own = not scope.person or row["person"] in scope.person
+            here = own and scope.space in ("", row["space"]) and scope.team in ("", row["team"])
+            if here and since <= row["day"] <= until:
+                key = {"": "", "month": row["day"][:7]}.get(by) if by in ("", "month") else row[by]
+                found[key] = found.get(key, 0) + row["images"]
+        return found
+
+    for since, until in SPANS:
+        for by in ("", "day", "month", "model", "provider", "adapter", "person", "team", "space"):
+            found = await read(database, by, scope, since, until)
+            assert {each[0]: each[3] for each in found} == wanted(by, since, until), (by, since, until)
+
+
 async def test_linked_accounts_are_one_person_and_have_a_name(database: Database) -> None:
     def people(connection: Connection) -> None:
         for id, name, linked in (("p1", "Ann", "both"), ("p2", "小安", "both"), ("p3", "Bob", "")):
@@ -189,3 +227,53 @@ async def test_the_same_day_from_many_sides_at_once_loses_nothing(database: Data
     await asyncio.gather(*(counted(database, ended(person=f"p{number % 3}")) for number in range(30)))
 
     assert await read(database, "") == [("", 30, 0, 30, 30 * 40_000)]
+
+
+WHOSE = ", sum(requests) AS requests, sum(failed) AS failed, sum(images) AS images, sum(usd) AS usd FROM"
+SAME = {
+    "usage_months": "space, team, adapter, provider, model",
+    "person_months": "space, team, person",
+}
+
+
+async def check_months(database: Database) -> None:
+    for table, keys in SAME.items():
+        months = await database.fetch(f"SELECT month, {keys}{WHOSE} {table} GROUP BY month, {keys}")
+        days = await database.fetch(
+            f"SELECT substr(day, 1, 7) AS month, {keys}{WHOSE} usage_days GROUP BY substr(day, 1, 7), {keys}"
+        )
+        assert sorted(map(str, map(dict, months))) == sorted(map(str, map(dict, days)))
+
+
+async def test_months_that_an_older_program_left_behind_are_brought_up_to_their_days(database: Database) -> None:
+    for number in range(6):
+        await counted(database, ended(person=f"p{number % 3}"), at=micros(NOON - timedelta(days=10 * number)))
+
+    def spoil(connection: Connection) -> None:
+        connection.execute("DELETE FROM person_months WHERE person='p1'")
+        connection.execute("UPDATE person_months SET person='forgotten' WHERE person='p2'")
+        connection.execute("UPDATE usage_months SET images=images-1")
+
+    await database.transaction(spoil)
+    assert await database.transaction(mend_months, "2026-09") > 0
+    await check_months(database)
+    assert await database.transaction(mend_months, "2026-09") == 0
+    days = await database.fetch("SELECT person, max(day) AS day FROM usage_days GROUP BY person ORDER BY person")
+    seen = await database.fetch("SELECT person, max(seen) AS day FROM person_months GROUP BY person ORDER BY person")
+    assert [dict(row) for row in seen] == [dict(row) for row in days]
+
+
+async def test_what_is_counted_while_months_are_mended_counts_once(database: Database) -> None:
+    async def come_and_go() -> None:
+        for _ in range(8):
+            await counted(database)
+
+    await counted(database, images=9)
+    await database.transaction(lambda connection: connection.execute("DELETE FROM usage_months"))
+    await database.transaction(lambda connection: connection.execute("DELETE FROM person_months"))
+    mending = (database.transaction(mend_months, "2026-10") for _ in range(6))
+    await asyncio.gather(come_and_go(), come_and_go(), come_and_go(), *mending)
+
+    await database.transaction(mend_months, "2026-10")
+    await check_months(database)
+    assert await read(database, "") == [("", 25, 0, 33, 25 * 40_000)]

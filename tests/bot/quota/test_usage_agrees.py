@@ -6,42 +6,50 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot import privacy
 from bot.clock import micros
 from bot.errors import UsageError
 from bot.generation import settling
 from bot.generation.queue import Admitted
-from bot.quota import ledger
+from bot.quota import audit, ledger
 from bot.quota.standing import Payer, Rules
 from tests.bot.quota.books import Books
 from tests.bot.quota.test_ledger import NOON
 
 ZONE = "America/New_York"
 PRICE = 333_333
+AMOUNTS = ("requests", "failed", "images", "usd")
+TABLES = (
+    *("generations", "jobs", "images", "holds", "entries", "balances", "teams", "team_members", "postings"),
+    *("usage_days", "usage_months", "person_months"),
+)
 STEPS = st.tuples(
     st.sampled_from(("", "red")),
+    st.sampled_from(("bob", "eve")),
     st.integers(1, 4),  # pictures that were asked for,
     st.integers(0, 4),  # that were made,
     st.integers(0, 4),  # and that may have been billed without anybody knowing
     st.sampled_from(("nothing", "charge", "release", "charge after a refund")),
     st.sampled_from(("nothing", "operator", "admin")),
-    st.integers(0, 40),  # hours until the next one
+    st.integers(0, 400),  # hours until the next one
 )
 
 
 def live(books: Books, name: str, step: tuple[Any, ...], now: Any) -> None:
-    team, count, made, missing, decided, refunded, _ = step
+    team, person, count, made, missing, decided, refunded, _ = step
     made = min(made, count)
     rules = Rules(policy={}, now=now, zone=ZONE)
-    books.generation(name, "running", team=team)
+    books.generation(name, "running", person=person, team=team)
     books.connection.execute(
-        "UPDATE generations SET count=:count, price=:price, attempt=1, started_at=:at WHERE id=:id",
+        "UPDATE generations SET count=:count, price=:price, attempt=1, started_at=:at, request=:request WHERE id=:id",
+        request='{"references": []}',
         count=count,
         price=count * PRICE,
         at=rules.at - 1,
         id=name,
     )
     amounts = {"images": count, "usd": count * PRICE}
-    books.do(ledger.hold, name, Payer(person="bob", space="team", team=team), amounts, rules)
+    books.do(ledger.hold, name, Payer(person=person, space="team", team=team), amounts, rules)
     books.connection.execute(
         "INSERT INTO jobs (generation, number, state, missing) VALUES (:id, 0, :state, :missing)",
         id=name,
@@ -80,16 +88,15 @@ def live(books: Books, name: str, step: tuple[Any, ...], now: Any) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
 def test_days_add_up_to_what_the_pools_have_spent(books: Books, steps: list[tuple[Any, ...]]) -> None:
-    for table in ("generations", "jobs", "images", "holds", "entries", "balances", "usage_days", "teams", "postings"):
+    for table in TABLES:
         books.connection.execute(f"DELETE FROM {table}")
-    books.connection.execute("DELETE FROM team_members")
-    books.team("red", "bob")
+    books.team("red", "bob", "eve")
     now = NOON
     for number, step in enumerate(steps):
         live(books, f"g{number}", step, now)
         now += timedelta(hours=step[-1])
 
-    assert books.problems() == ()
+    assert audit.verify(books.connection).problems == ()
     for account, where in {"all": "1=1", "space:team": "space='team'", "team:red": "team='red'"}.items():
         used = books.connection.row(
             f"SELECT coalesce(sum(images), 0) AS images, coalesce(sum(usd), 0) AS usd FROM usage_days WHERE {where}"
@@ -104,3 +111,44 @@ def test_days_add_up_to_what_the_pools_have_spent(books: Books, steps: list[tupl
             assert used[unit] == (row["spent"] if row else 0), (account, unit)
         for row in books.connection.rows(f"SELECT day, sum(images) AS n FROM usage_days WHERE {where} GROUP BY day"):
             assert row["n"] >= 0
+
+
+def kept(books: Books, table: str, span: str, *whose: str) -> set[tuple[Any, ...]]:
+    columns = ", ".join((f"{span} AS span", *whose))
+    sums = ", ".join(f"sum({name}) AS {name}" for name in ("requests", "failed", "images", "usd"))
+    rows = books.connection.rows(f"SELECT {columns}, {sums} FROM {table} GROUP BY {', '.join(('1', *whose))}")
+    return {tuple(int(each) if name in AMOUNTS else each for name, each in dict(row).items()) for row in rows}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(STEPS, min_size=1, max_size=8), forgotten=st.integers(0, 8))
+def test_months_are_what_their_days_add_up_to(books: Books, steps: list[tuple[Any, ...]], forgotten: int) -> None:
+    for table in TABLES:
+        books.connection.execute(f"DELETE FROM {table}")
+    books.team("red", "bob", "eve")
+    now = NOON
+    for number, step in enumerate(steps):
+        live(books, f"g{number}", step, now)
+        now += timedelta(hours=step[-1])
+        if number == forgotten:
+            books.do(privacy.forget, {"bob"}, micros(now))
+            books.connection.execute(
+                "INSERT INTO team_members (team, person, role, source, added_at)"
+                " VALUES ('red', 'bob', 'member', 'admin', 0)"
+            )
+
+    month = "substr(day, 1, 7)"
+    made = ("space", "team", "adapter", "provider", "model")
+    assert kept(books, "usage_months", "month", *made) == kept(books, "usage_days", month, *made)
+    own = ("space", "team", "person")
+    assert kept(books, "person_months", "month", *own) == kept(books, "usage_days", month, *own)
+    seen = books.connection.rows(
+        "SELECT month, person, max(seen) AS day FROM person_months GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    days = books.connection.rows(
+        f"SELECT {month} AS month, person, max(day) AS day FROM usage_days GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    assert [dict(row) for row in seen] == [dict(row) for row in days]
+    assert ("bob" in {row["person"] for row in days}) is (
+        any(step[1] == "bob" for number, step in enumerate(steps) if number > forgotten or forgotten >= len(steps))
+    )

@@ -83,6 +83,8 @@ COUNTED = (
     "SELECT day, person, requests, failed, images, usd FROM usage_days",
     "SELECT day, bucket, n FROM latency_days ORDER BY bucket",
     "SELECT day, cause, n FROM failure_days",
+    "SELECT month, model, requests, failed, images, usd FROM usage_months",
+    "SELECT month, person, seen, requests, failed, images, usd FROM person_months",
 )
 
 
@@ -94,12 +96,16 @@ def test_what_was_made_before_there_were_teams_is_counted(tmp_path: Path, monkey
     with sqlite3.connect(file) as raw:
         raw.executescript(BEFORE_TEAMS)
     schema.migrate(file)
-    used, took, failed = (raw.execute(sql).fetchall() for sql in COUNTED)
+    used, took, failed, *months = (raw.execute(sql).fetchall() for sql in COUNTED)
     raw.close()
 
     assert used == [("1970-01-01", "ann", 3, 1, 3, 120_000)]
     assert took == [("1970-01-01", 1, 1), ("1970-01-01", 14, 1)]
     assert failed == [("1970-01-01", "busy", 1)]
+    assert months == [
+        [("1970-01", "seedream-4", 3, 1, 3, 120_000)],
+        [("1970-01", "ann", "1970-01-01", 3, 1, 3, 120_000)],
+    ]
 
 
 @needs_postgres
@@ -112,11 +118,17 @@ def test_it_is_counted_on_postgres_alike(emptied: Emptied, tmp_path: Path, monke
             raw.execute(BEFORE_TEAMS.encode())
         schema.migrate(url)
         with postgres.connected(url) as raw:
-            used, took, failed = ([tuple(row.values()) for row in raw.execute(sql.encode())] for sql in COUNTED)
+            used, took, failed, *months = (
+                [tuple(row.values()) for row in raw.execute(sql.encode())] for sql in COUNTED
+            )
 
     assert used == [("1970-01-01", "ann", 3, 1, 3, 120_000)]
     assert took == [("1970-01-01", 1, 1), ("1970-01-01", 14, 1)]
     assert failed == [("1970-01-01", "busy", 1)]
+    assert months == [
+        [("1970-01", "seedream-4", 3, 1, 3, 120_000)],
+        [("1970-01", "ann", "1970-01-01", 3, 1, 3, 120_000)],
+    ]
 
 
 def _versions_until(last: int, folder: Path) -> Path:
