@@ -69,7 +69,7 @@ Press = Callable[[Asking, Any, int], Awaitable[Answer]]
 Presses = Mapping[str, Press]
 """What a button's command does, by name, with the generation and picture that it carries."""
 
-PLAIN_PRESSES = frozenset({"forget", "remember"})
+PLAIN_PRESSES = frozenset({"link", "forget", "remember"})
 """Buttons that are about no generation: what stands in its place is given to them as it is."""
 
 PRIVATE_PRESSES = PLAIN_PRESSES | {"cancel", "decline", "delete", "details", "approve", "refuse", "give-back"}

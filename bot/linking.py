@@ -1,4 +1,5 @@
-"""Accounts of one human on several platforms, joined by a code that one of them gives and another one types.
+"""Accounts of one human on several platforms, joined by a code that one of them gives and another one types, once this
+one has read whose they are and said yes.
 
 Nothing of the books moves: what linked accounts use and may use counts together for as long as they are linked.
 """
@@ -13,8 +14,7 @@ from bot import audit, people
 from bot.audit import By
 from bot.errors import BotError, NotAllowed, NotThere, UsageError
 from bot.i18n import text
-from bot.storage.connection import Connection
-from bot.storage.database import Database
+from bot.storage.connection import Connection, Row
 from bot.suggest import same
 
 # No letter or digit that looks like another, in any case.
@@ -29,10 +29,15 @@ persons_of = people.persons_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Linked:
-    """What came of a code: everybody who belongs together now, or why it was refused."""
+class Typed:
+    """What came of typing a code: who would belong together, and until when, or why it was refused.
 
+    seal: by which `join` knows this code and these accounts; the code cannot be read from it.
+    """
+
+    seal: str = ""
     persons: tuple[str, ...] = ()
+    until: int = 0
     refused: BotError | None = None
 
 
@@ -52,8 +57,8 @@ def new_code(connection: Connection, person: str, at: int) -> str:
     return code
 
 
-def link(connection: Connection, code: str, person: str, at: int, by: By) -> Linked:
-    """Join this account, and those that are linked with it, with the one that gave the code, and its.
+def type_code(connection: Connection, code: str, person: str, at: int, by: By) -> Typed:
+    """Note who has typed a code, and tell whom it would join; nobody is joined before `join`.
 
     A refusal is returned, not raised: wrong tries must be counted, and an exception would take that back.
     """
@@ -61,20 +66,41 @@ def link(connection: Connection, code: str, person: str, at: int, by: By) -> Lin
     try:
         _check_known(connection, person)
         _check_tries(connection, person, at)
-        return Linked(persons=_link(connection, code, person, at, by))
+        return _typed(connection, code, person, at)
     except NotThere as wrong:
         audit.note(connection, "", by, WRONG, None, None, at)
-        return Linked(refused=wrong)
+        return Typed(refused=wrong)
     except BotError as refused:
-        return Linked(refused=refused)
+        return Typed(refused=refused)
 
 
-async def use_code(database: Database, code: str, person: str, at: int, by: By) -> tuple[str, ...]:
-    """`link` in a transaction of its own; raises the refusal."""
-    linked = await database.transaction(link, code, person, at, by)
-    if linked.refused:
-        raise linked.refused
-    return linked.persons
+def join(connection: Connection, person: str, seal: str, at: int, by: By) -> tuple[str, ...]:
+    """Join the accounts that a code was said to join when this person typed it, and no others; returns them all.
+
+    Raises `BotError` where anything has changed since.
+    """
+    connection.lock("linking")
+    _check_known(connection, person)
+    mine = persons_of(connection, person)
+    typed = connection.rows("SELECT * FROM link_codes WHERE typed_by=:person ORDER BY expires_at", person=person)
+    for row in typed:
+        together = _together(connection, mine, row)
+        if seal == _seal(row, together):
+            break
+    else:
+        raise UsageError(
+            text(
+                "This no longer holds: who is linked has changed since, or somebody else has typed the code, too."
+                " /link on the other side gives a new one."
+            )
+        )
+    if row["person"] in mine:
+        raise UsageError(text("These accounts are linked already."))
+    _check_good(row, at)
+    connection.execute("UPDATE link_codes SET used_at=:at WHERE digest=:digest", at=at, digest=row["digest"])
+    _join(connection, together, secrets.token_hex(6))
+    audit.note(connection, "", by, "link", list(mine), list(together), at)
+    return together
 
 
 def unlink(connection: Connection, person: str, at: int, by: By) -> tuple[str, ...]:
@@ -92,12 +118,12 @@ def unlink(connection: Connection, person: str, at: int, by: By) -> tuple[str, .
     return others
 
 
-def names(connection: Connection, persons: Iterable[str], *, but: str) -> list[str]:
-    """What all but one of these accounts are called, each with its platform: whoever was talked into typing a code of
-    somebody else's sees whose it was.
+def names(connection: Connection, persons: Iterable[str], *, but: Iterable[str]) -> list[str]:
+    """What all but some of these accounts are called, each with its platform: whoever was talked into typing a code of
+    somebody else's sees whose it is.
     """
     found = []
-    for person in sorted(set(persons) - {but}):
+    for person in sorted(set(persons) - set(but)):
         row = connection.row(
             "SELECT p.name, a.adapter FROM people p JOIN actors a ON a.person=p.id WHERE p.id=:id", id=person
         )
@@ -108,26 +134,46 @@ def names(connection: Connection, persons: Iterable[str], *, but: str) -> list[s
 _LIVES = LIVES // timedelta(microseconds=1)
 
 
-def _link(connection: Connection, code: str, person: str, at: int, by: By) -> tuple[str, ...]:
+def _typed(connection: Connection, code: str, person: str, at: int) -> Typed:
     """Raises `NotThere` for what was a wrong try, other `BotError`s for what was none."""
     row = connection.row("SELECT * FROM link_codes WHERE digest=:digest", digest=_digest(code))
     if row is None:
         raise NotThere(text("I do not know this code. Codes work once, for ten minutes: /link gives a new one."))
+    _check_good(row, at)
+    if row["person"] == person:
+        raise UsageError(text("This is your own code: type it on the other platform, as the account to be linked."))
+    mine = persons_of(connection, person)
+    if row["person"] in mine:
+        raise UsageError(text("These accounts are linked already."))
+    if row["typed_by"] not in ("", *mine):
+        # One of the two is not who it was given to. Which one, nobody can tell, so it is good for neither.
+        connection.execute("DELETE FROM link_codes WHERE digest=:digest", digest=row["digest"])
+        raise NotThere(
+            text("Somebody else has typed this code, too, so it links nobody. /link on the other side gives a new one.")
+        )
+    together = _together(connection, mine, row)
+    _check_room(together[:-1])
+    connection.execute(
+        "UPDATE link_codes SET typed_by=:person WHERE digest=:digest", person=person, digest=row["digest"]
+    )
+    return Typed(seal=_seal(row, together), persons=together, until=row["expires_at"])
+
+
+def _check_good(row: Row, at: int) -> None:
     if row["used_at"]:
         raise NotThere(text("This code was used already. /link on the other side gives a new one."))
     if row["expires_at"] <= at:
         raise NotThere(text("This code has expired. /link on the other side gives a new one."))
-    if row["person"] == person:
-        raise UsageError(text("This is your own code: type it on the other platform, as the account to be linked."))
-    mine, theirs = persons_of(connection, person), persons_of(connection, row["person"])
-    if row["person"] in mine:
-        raise UsageError(text("These accounts are linked already."))
-    together = tuple(sorted({*mine, *theirs}))
-    _check_room(together[:-1])
-    connection.execute("UPDATE link_codes SET used_at=:at WHERE digest=:digest", at=at, digest=row["digest"])
-    _join(connection, together, secrets.token_hex(6))
-    audit.note(connection, "", by, "link", list(mine), list(together), at)
-    return together
+
+
+def _together(connection: Connection, mine: tuple[str, ...], code: Row) -> tuple[str, ...]:
+    return tuple(sorted({*mine, *persons_of(connection, code["person"])}))
+
+
+def _seal(code: Row, together: Iterable[str]) -> str:
+    """Nothing of the code is in it: whoever gave it has one at a time, so the end of its time says which it is."""
+    sealed = " ".join((code["person"], str(code["expires_at"]), *together))
+    return hashlib.sha256(sealed.encode()).hexdigest()[:16]
 
 
 def _check_known(connection: Connection, person: str) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 from bot import audit, returning
 from bot.audit import By
+from bot.chat import Reply
 from bot.clock import micros, moment
 from bot.errors import UsageError
-from bot.generation import accepting, deleting, record
+from bot.generation import accepting, deleting, inbox, record
 from bot.generation.record import note
 from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.i18n import Text, plural
@@ -50,20 +51,25 @@ class Privacy:
         """Everything that is kept of all their linked accounts, as JSON."""
         return await self.database.read(mine, person.persons)
 
-    async def forget(self, person: Person) -> None:
-        """Stop what waits, then forget it all. Raises `UsageError` while something is drawn that must be paid for."""
+    async def forget(self, person: Person, asked: str, words: Text) -> Reply | None:
+        """Stop what waits, then forget it all. Raises `UsageError` while something is drawn that must be paid for.
+
+        asked, words: the invocation, and its answer, which is kept with it until it is given: after a crash nobody
+        knows any more whose it was. Returns the answer, None where it was given before.
+        """
         at = micros(self.clock())
         stopped, runs = await self.database.transaction(stop, person.persons, at)
         for generation in stopped:
             self.changed(generation)
         if runs:
             raise UsageError(_being_drawn(runs))
-        forgotten = await self.database.transaction(_forget, person.persons, at)
+        forgotten, reply = await self.database.transaction(_forget_once, person.persons, at, asked, words)
         await self.preferences.forget(forgotten.actors)
         await self.memberships.changed()
         for generation in forgotten.generations:
             self.changed(generation)
         await self.tidy()
+        return reply
 
     async def tidy(self) -> None:
         """Take away what is left of those who were forgotten; also after a crash on the way."""
@@ -129,7 +135,17 @@ class _Forgotten:
     actors: list[tuple[str, str]]
 
 
-def _forget(connection: Connection, persons: Collection[str], at: int) -> _Forgotten:
+def _forget_once(
+    connection: Connection, persons: Collection[str], at: int, asked: str, words: Text
+) -> tuple[_Forgotten, Reply | None]:
+    if not inbox.begin(connection, asked):
+        return _Forgotten(blobs=[], generations=[], actors=[]), inbox.said(connection, asked)
+    forgotten = _forget(connection, persons, at, asked)
+    inbox.say(connection, asked, words)
+    return forgotten, Reply(text=words, private=True)
+
+
+def _forget(connection: Connection, persons: Collection[str], at: int, asked: str = "") -> _Forgotten:
     # Nobody deletes the same pictures, has something accepted or links an account meanwhile.
     for name in ("linking", "deleting", "line"):
         connection.lock(name)
@@ -141,7 +157,7 @@ def _forget(connection: Connection, persons: Collection[str], at: int) -> _Forgo
         for row in _each(connection, "SELECT adapter, user_id FROM actors WHERE person=:v", persons)
     ]
     _forget_audit(connection, keys)  # while their names are still known
-    blobs = _forget_messages(connection, actors, at) | _forget_charts(connection, keys)
+    blobs = _forget_messages(connection, actors, at, asked) | _forget_charts(connection, keys)
     _forget_notices(connection, persons)
     _forget_blocked(connection, actors)
     generations = []
@@ -197,7 +213,8 @@ def _rename_accounts(connection: Connection, person: str, key: str) -> None:
         )
         connection.execute("UPDATE holds SET account=:new WHERE account=:old", **names)
         connection.execute("UPDATE balances SET account=:new WHERE account=:old", **names)
-    connection.execute("UPDATE usage_days SET person=:key WHERE person=:person", key=key, person=person)
+    for table in ("usage_days", "person_months"):
+        connection.execute(f"UPDATE {table} SET person=:key WHERE person=:person", key=key, person=person)
 
 
 def _keep_bounds(connection: Connection, person: str, key: str, at: int) -> None:
@@ -223,6 +240,7 @@ def _forget_person(connection: Connection, person: str, key: str, at: int) -> No
     row = connection.row("SELECT linked FROM people WHERE id=:person", person=person)
     for table in ("people WHERE id", *(f"{each} WHERE person" for each in _OF_PERSONS)):
         connection.execute(f"DELETE FROM {table}=:person", person=person)
+    connection.execute("DELETE FROM link_codes WHERE typed_by=:person", person=person)
     connection.execute("DELETE FROM meta WHERE value LIKE :any", any=f"%{person}%")  # ways to their own data
     connection.execute(
         "UPDATE grants SET person=:key, ended_at=CASE WHEN ended_at=0 THEN :at ELSE ended_at END WHERE person=:person",
@@ -255,8 +273,11 @@ def _forget_audit(connection: Connection, keys: dict[str, str]) -> None:
             )
 
 
-def _forget_messages(connection: Connection, actors: Iterable[tuple[str, str]], at: int) -> set[str]:
-    """What they wrote on the page, and what was answered. The rows stay: an open page must hear that they are empty."""
+def _forget_messages(connection: Connection, actors: Iterable[tuple[str, str]], at: int, asked: str) -> set[str]:
+    """What they wrote on the page, and what was answered. The rows stay: an open page must hear that they are empty.
+
+    asked: the message that asks for it, which is still to be answered: for so long it stays known whose it is.
+    """
     blobs: set[str] = set()
     for user in sorted(user for adapter, user in actors if adapter == CHAT):
         rows = connection.rows(
@@ -271,8 +292,8 @@ def _forget_messages(connection: Connection, actors: Iterable[tuple[str, str]], 
         first = (last["last"] if last else 0) - len(rows) + 1
         connection.execute_many(
             "UPDATE chat_messages SET removed=1, words='', uploads='[]', press=NULL, reply=NULL, private_to='',"
-            " author=CASE WHEN bot=1 THEN author ELSE '' END, revision=:revision WHERE id=:id",
-            [{"id": row["id"], "revision": first + place} for place, row in enumerate(rows)],
+            " author=CASE WHEN bot=1 OR id=:asked THEN author ELSE '' END, revision=:revision WHERE id=:id",
+            [{"id": row["id"], "asked": asked, "revision": first + place} for place, row in enumerate(rows)],
         )
         connection.execute(
             "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value=:value",
@@ -376,6 +397,11 @@ def _empty_room(connection: Connection, user: str, last: int) -> None:
         user=user,
         last=last,
         gone=back is None,
+    )
+    connection.execute(
+        "UPDATE chat_messages SET author='' WHERE author=:user AND bot=0 AND removed=1 AND born<=:last",
+        user=user,
+        last=last,
     )
 
 

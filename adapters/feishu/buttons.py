@@ -83,6 +83,8 @@ def _choice(reply: Reply, numbered: Mapping[int, Picture]) -> Mapping[int, Pictu
 def _button(button: Button, says: Says, *, main: bool) -> Json:
     if not button.danger:
         return pressed(says(button.label), button.id, kind="primary_filled" if main else "default")
+    if main:  # the answer to a question asks nothing again
+        return pressed(says(button.label), button.id, kind="danger")
     title = plain(clamp(says(button.label), LABEL))
     confirm = {"title": title, "text": plain(says(text("This cannot be undone.")))}
     return pressed(says(button.label), button.id, kind="danger") | {"confirm": confirm}

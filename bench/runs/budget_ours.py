@@ -231,8 +231,9 @@ def _prepare(connection: Connection, here: Actor, there: Actor, budget: int) -> 
     """One human, one team, and what both may have."""
     at = micros(datetime.now(UTC))
     ann, an = find(connection, here, at), find(connection, there, at)
-    linked = linking.link(connection, linking.new_code(connection, ann.id, at), an.id, at, OPERATOR)
-    assert set(linked.persons) == {ann.id, an.id}, linked
+    typed = linking.type_code(connection, linking.new_code(connection, ann.id, at), an.id, at, OPERATOR)
+    linked = linking.join(connection, an.id, typed.seal, at, OPERATOR)
+    assert set(linked) == {ann.id, an.id}, linked
     team = teams.create(connection, space_of(here), "Brand", OPERATOR, at)
     teams.add(connection, team, ann.id, OPERATOR, at)
     for account in (f"team:{team.id}", f"person:{ann.id}", f"person:{an.id}"):

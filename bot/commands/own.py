@@ -13,9 +13,9 @@ from bot.clock import micros, moment
 from bot.command import Command, Kind, option
 from bot.commands.looking import Nothing
 from bot.commands.once import once
-from bot.errors import BotError, NotAllowed, UsageError
-from bot.generation import inbox
+from bot.errors import NotAllowed, UsageError
 from bot.i18n import Link, Text, plural, text, verbatim
+from bot.linking import Typed
 from bot.people import Person
 from bot.storage.connection import Connection
 from bot.storage.database import Database
@@ -32,7 +32,7 @@ HandOver = Callable[[Asking], Awaitable[str]]
 class Privacy(Protocol):
     async def mine(self, person: Person) -> dict[str, Any]: ...
 
-    async def forget(self, person: Person) -> None: ...
+    async def forget(self, person: Person, asked: str, words: Text) -> Reply | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +66,33 @@ class Own:
             )
             return Reply(text=words, private=True)
         by = By(person.id, person.name)
-        answer = await self.database.transaction(_linked, asking.invocation.id, request.code, person.id, at, by)
-        if isinstance(answer, BotError):
-            raise answer
-        await self.memberships.changed()
-        return answer
+        typed, others = await self.database.transaction(_typed, request.code, person.id, at, by)
+        if typed.refused:
+            raise typed.refused
+        words = text(
+            "This joins your account with {names}: what you use and may use counts together from then on, and each of"
+            " you can see, delete and have forgotten what the others made. Shall I?",
+            names=others,
+        )
+        token = f"{person.id}-{typed.seal}"
+        buttons = (
+            Button(command="link", generation=token, label=text("Link")),
+            Button(command="remember", generation=token, label=text("Not now")),
+        )
+        notes = (
+            text("If one of them is somebody else’s, press “{no}”.", no=buttons[1].label),
+            text("You can answer until {until}.", until=moment(typed.until)),
+        )
+        return Reply(text=words, tone=Tone.QUESTION, notes=notes, buttons=buttons, private=True)
+
+    async def link_pressed(self, asking: Asking, token: str, index: int) -> Answer:
+        """The button of `/link CODE`; its token is whose it is, and the seal of what they were asked."""
+        person, _, seal = token.partition("-")
+        if person != asking.person.id:
+            raise NotAllowed(text("This button is for somebody else."))
+        by = By(person, asking.person.name)
+        at = micros(self.clock())
+        return await self.memberships.change(once, asking.invocation.id, _linked, person, seal, at, by)
 
     async def unlink(self, request: Nothing, asking: Asking) -> Answer:
         person = asking.person
@@ -125,42 +147,34 @@ class Own:
             raise UsageError(text("This question is too old. Ask once more: /forget me"))
         if self.privacy is None:
             raise UsageError(text("This is not served here."))
-        await self.privacy.forget(asking.person)
         words = text("You are forgotten. Whatever you ask from now on, you ask as somebody new.")
-        return Reply(text=words, private=True)
+        return await self.privacy.forget(asking.person, asking.invocation.id, words)
 
     async def remember_pressed(self, asking: Asking, token: str, index: int) -> Answer:
         return Reply(text=text("Nothing was changed."), private=True)
 
     def presses(self) -> Presses:
-        return {"forget": self.forget_pressed, "remember": self.remember_pressed}
+        return {"link": self.link_pressed, "forget": self.forget_pressed, "remember": self.remember_pressed}
 
 
-def _linked(
-    connection: Connection, invocation: str, code: str, person: str, at: int, by: By
-) -> Reply | BotError | None:
-    """A refusal is returned, not raised: wrong tries are counted."""
-    refused: list[BotError] = []
+def _typed(connection: Connection, code: str, person: str, at: int, by: By) -> tuple[Typed, tuple[str, ...]]:
+    """And whom the code would join them with, by their names."""
+    typed = linking.type_code(connection, code, person, at, by)
+    mine = linking.persons_of(connection, person)
+    return typed, tuple(linking.names(connection, typed.persons, but=mine))
 
-    def work(connection: Connection) -> Reply:
-        linked = linking.link(connection, code, person, at, by)
-        refused.extend([linked.refused] if linked.refused else [])
-        words = text(
-            "Linked: {count} accounts are yours now, and what they use and may use counts together.",
-            count=len(linked.persons),
-        )
-        others = tuple(linking.names(connection, linked.persons, but=person))
-        notes = (
-            text("With it: {names}. Is one of them somebody else? Then send /unlink at once.", names=others),
-            text("/unlink parts this one again."),
-        )
-        return Reply(text=words, notes=notes, private=True)
 
-    answer = once(connection, invocation, work)
-    if refused:
-        inbox.say(connection, invocation, None)
-        return refused[0]
-    return answer
+def _linked(connection: Connection, person: str, seal: str, at: int, by: By) -> Reply:
+    together = linking.join(connection, person, seal, at, by)
+    words = text(
+        "Linked: {count} accounts are yours now, and what they use and may use counts together.", count=len(together)
+    )
+    others = tuple(linking.names(connection, together, but=(person,)))
+    notes = (
+        text("With it: {names}. Is one of them somebody else? Then send /unlink at once.", names=others),
+        text("/unlink parts this one again."),
+    )
+    return Reply(text=words, notes=notes, private=True)
 
 
 def _unlinked(connection: Connection, person: str, at: int, by: By) -> Reply:

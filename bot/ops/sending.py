@@ -88,7 +88,7 @@ class Sending:
             reply = Reply(text=record.unknown(asked.reply_to).text, tone=Tone.REFUSAL, private=True)
         else:
             reply = await self._ask(asked, f"{asked.reply_to} {words}".lstrip(), asked.press, values)
-        if reply.tone is Tone.QUESTION and asked.yes:
+        if reply.tone is Tone.QUESTION and reply.generation and asked.yes:
             go = f"go:{reply.generation}:0"
             reply = await self._ask(asked, "", go, None)
         outcome = outcome_of(reply, self.zone)
@@ -176,4 +176,5 @@ def account_of(line: AccountLine, language: str, zone: str) -> dict[str, Any]:
         "limit": line.limit,
         "left": line.left,
         "resets": line.resets.isoformat() if line.resets else None,
+        "ends": line.ends.isoformat() if line.ends else None,
     }

@@ -30,7 +30,11 @@ T = TypeVar("T")
 # back-ported); one writing connection in one process does not meet it, but an operator should know.
 SAFE_SQLITE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 # temp_store: what a savepoint needs to undo a statement is kept in memory instead of a file, a seventh of all its time.
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON", "temp_store=MEMORY")
+# secure_delete: who is forgotten is overwritten in the file, too, as SQLite does by itself where it is built so.
+PRAGMAS = (
+    *("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON", "temp_store=MEMORY"),
+    "secure_delete=ON",
+)
 SQLITE = "sqlite:///"
 BATCH = 256  # to a commit, at most, when so many wait: some 0.1 s of work
 READERS = 3

@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from bot import linking, people
+from bot import linking, people, privacy
 from bot.audit import By
 from bot.chat import Actor
 from bot.errors import BotError, NotAllowed, NotThere, UsageError
@@ -26,8 +27,21 @@ async def code_of(database: Database, person: Person, at: int = NOW) -> str:
     return await database.transaction(linking.new_code, person.id, at)
 
 
+async def types(database: Database, code: str, person: Person, at: int = NOW) -> linking.Typed:
+    """What they are asked. Raises the refusal, which is stored by then."""
+    typed = await database.transaction(linking.type_code, code, person.id, at, By(person.id, person.name))
+    if typed.refused:
+        raise typed.refused
+    return typed
+
+
+async def yes(database: Database, seal: str, person: Person, at: int = NOW) -> tuple[str, ...]:
+    return await database.transaction(linking.join, person.id, seal, at, By(person.id, person.name))
+
+
 async def use(database: Database, code: str, person: Person, at: int = NOW) -> tuple[str, ...]:
-    return await linking.use_code(database, code, person.id, at, By(person.id, person.name))
+    typed = await types(database, code, person, at)
+    return await yes(database, typed.seal, person, at)
 
 
 async def part(database: Database, person: Person) -> tuple[str, ...]:
@@ -146,25 +160,185 @@ async def test_guesses_at_the_same_moment_are_counted_one_by_one(database: Datab
     assert sum(isinstance(each, NotAllowed) for each in tries) == 15
 
 
+async def test_who_types_a_code_is_told_whom_it_would_join_and_joins_nobody(database: Database) -> None:
+    ann, too, bob = [await known(database, name) for name in ("ann", "ann2", "bob")]
+    await joined(database, ann, too)
+    typed = await types(database, await code_of(database, ann), bob)
+
+    assert set(typed.persons) == {ann.id, too.id, bob.id}
+    assert typed.until == NOW + TEN_MINUTES
+    assert await persons(database, bob) == {bob.id}
+    assert [row["typed_by"] for row in await database.fetch("SELECT typed_by FROM link_codes WHERE used_at=0")] == [
+        bob.id
+    ]
+
+
+async def test_the_seal_of_a_question_tells_nothing_of_the_code(database: Database) -> None:
+    """Codes are short: whoever had a digest of one would find it by trying all."""
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    code = await code_of(database, ann)
+    typed = await types(database, code, bob)
+    (row,) = await database.fetch("SELECT * FROM link_codes")
+    await database.transaction(lambda connection: connection.execute("UPDATE link_codes SET digest='another'"))
+
+    assert not {typed.seal, typed.seal[:8]} & {row["digest"][:16], row["digest"][:8]}
+    assert set(await yes(database, typed.seal, bob)) == {ann.id, bob.id}, "it does not depend on the code"
+
+
+async def test_a_code_may_be_typed_again_by_the_same_hand(database: Database) -> None:
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    code = await code_of(database, ann)
+    first, again = await types(database, code, bob), await types(database, code, bob)
+
+    assert first == again
+    assert set(await yes(database, first.seal, bob)) == {ann.id, bob.id}
+    with pytest.raises(UsageError, match="linked already"):
+        await yes(database, again.seal, bob)
+    assert len(await database.fetch("SELECT * FROM audit WHERE what='link'")) == 1
+
+
+async def test_a_code_that_two_strangers_type_links_neither(database: Database) -> None:
+    ann, bob, eve = [await known(database, name) for name in ("ann", "bob", "eve")]
+    code = await code_of(database, ann)
+    typed = await types(database, code, bob)
+
+    with pytest.raises(NotThere, match="Somebody else has typed this code, too"):
+        await types(database, code, eve)
+    for each in (bob, eve):
+        with pytest.raises(UsageError, match="no longer holds"):
+            await yes(database, typed.seal, each)
+        with pytest.raises(NotThere, match="do not know"):
+            await types(database, code, each)
+    assert await persons(database, ann) == {ann.id}
+    tried = await database.fetch("SELECT person FROM audit WHERE what='link refused' ORDER BY seq")
+    assert [row["person"] for row in tried] == [eve.id, bob.id, eve.id]
+
+
 async def test_two_who_use_one_code_at_once_are_not_both_linked(database: Database) -> None:
     ann, bob, eve = [await known(database, name) for name in ("ann", "bob", "eve")]
     code = await code_of(database, ann)
     done = await asyncio.gather(*(use(database, code, each) for each in (bob, eve)), return_exceptions=True)
 
-    assert sum(isinstance(each, tuple) for each in done) == 1
-    assert sum(isinstance(each, NotThere) for each in done) == 1
-    assert len(await persons(database, ann)) == 2
+    assert sum(isinstance(each, tuple) for each in done) <= 1
+    assert all(isinstance(each, tuple | NotThere | UsageError) for each in done)
+    assert len(await persons(database, ann)) == 1 + sum(isinstance(each, tuple) for each in done)
 
 
-async def test_linking_in_both_directions_at_once_is_linking(database: Database) -> None:
+async def test_ones_other_account_may_type_the_code_instead(database: Database) -> None:
+    ann, bob, bob_too = [await known(database, name) for name in ("ann", "bob", "bob2")]
+    await joined(database, bob, bob_too)
+    code = await code_of(database, ann)
+    first = await types(database, code, bob)
+    await types(database, code, bob_too)
+
+    with pytest.raises(UsageError, match="no longer holds"):
+        await yes(database, first.seal, bob)
+    assert set(await yes(database, first.seal, bob_too)) == {ann.id, bob.id, bob_too.id}
+
+
+async def test_a_yes_comes_too_late_after_ten_minutes(database: Database) -> None:
     ann, bob = await known(database, "ann"), await known(database, "bob")
-    codes = await code_of(database, ann), await code_of(database, bob)
-    done = await asyncio.gather(use(database, codes[0], bob), use(database, codes[1], ann), return_exceptions=True)
+    typed = await types(database, await code_of(database, ann), bob, NOW + TEN_MINUTES - 2)
+
+    with pytest.raises(NotThere, match="expired"):
+        await yes(database, typed.seal, bob, typed.until)
+    assert await persons(database, bob) == {bob.id}
+    assert await yes(database, typed.seal, bob, typed.until - 1)
+
+
+@pytest.mark.parametrize("seal", ["", "0" * 16, "é", "{seal}x", "{digest}"])
+async def test_a_forged_yes_links_nobody(database: Database, seal: str) -> None:
+    ann, bob, eve = [await known(database, name) for name in ("ann", "bob", "eve")]
+    typed = await types(database, await code_of(database, ann), bob)
+    (row,) = await database.fetch("SELECT digest FROM link_codes")
+    forged = seal.format(seal=typed.seal, digest=row["digest"])
+
+    for said, by in ((forged, bob), (forged, eve), (typed.seal, eve), (typed.seal, ann)):
+        with pytest.raises(UsageError, match="no longer holds"):
+            await yes(database, said, by)
+    assert {row["linked"] for row in await database.fetch("SELECT linked FROM people")} == {""}
+
+
+async def others_join(database: Database, giver: Person, typist: Person, other: Person) -> None:
+    await joined(database, other, giver)
+
+
+async def typist_joins(database: Database, giver: Person, typist: Person, other: Person) -> None:
+    await joined(database, other, typist)
+
+
+async def giver_leaves(database: Database, giver: Person, typist: Person, other: Person) -> None:
+    await part(database, giver)
+
+
+async def typist_leaves(database: Database, giver: Person, typist: Person, other: Person) -> None:
+    await part(database, typist)
+
+
+async def giver_is_forgotten(database: Database, giver: Person, typist: Person, other: Person) -> None:
+    await database.transaction(privacy.forget, (giver.id,), NOW)
+
+
+async def giver_takes_another_code(database: Database, giver: Person, typist: Person, other: Person) -> None:
+    await code_of(database, giver)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [others_join, typist_joins, giver_leaves, typist_leaves, giver_is_forgotten, giver_takes_another_code],
+    ids=lambda changed: changed.__name__,
+)
+async def test_a_yes_joins_nobody_but_those_who_were_named(database: Database, changed: Any) -> None:
+    giver, giver_too, typist, typist_too, other = [
+        await known(database, name) for name in ("ann", "ann2", "bob", "bob2", "eve")
+    ]
+    await joined(database, giver, giver_too)
+    await joined(database, typist, typist_too)
+    typed = await types(database, await code_of(database, giver), typist)
+    await changed(database, giver, typist, other)
+    before = await persons(database, typist)
+
+    with pytest.raises(UsageError, match="no longer holds"):
+        await yes(database, typed.seal, typist)
+    assert await persons(database, typist) == before
+
+
+async def test_whoever_is_forgotten_before_the_yes_leaves_no_trace_of_the_question(database: Database) -> None:
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    typed = await types(database, await code_of(database, ann), bob)
+    await database.transaction(privacy.forget, (bob.id,), NOW)
+
+    assert await database.fetch("SELECT * FROM link_codes") == []
+    with pytest.raises(UsageError, match="just forgotten"):
+        await yes(database, typed.seal, bob)
+    with pytest.raises(UsageError, match="no longer holds"):
+        await yes(database, typed.seal, await known(database, "bob"))
+
+
+async def test_linking_in_both_directions_is_linking_once(database: Database) -> None:
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    asked = (
+        (await types(database, await code_of(database, ann), bob), bob),
+        (await types(database, await code_of(database, bob), ann), ann),
+    )
+    done = await asyncio.gather(*(yes(database, typed.seal, by) for typed, by in asked), return_exceptions=True)
 
     assert sum(isinstance(each, tuple) for each in done) == 1
     (refused,) = [each for each in done if isinstance(each, BotError)]
     assert "linked already" in str(refused.text)
     assert await persons(database, ann) == await persons(database, bob) == {ann.id, bob.id}
+    assert len(await database.fetch("SELECT * FROM audit WHERE what='link'")) == 1
+
+
+async def test_a_yes_from_before_a_parting_does_not_join_again(database: Database) -> None:
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    typed = await types(database, await code_of(database, ann), bob)
+    await yes(database, typed.seal, bob)
+    await part(database, bob)
+
+    with pytest.raises(NotThere, match="used already"):
+        await yes(database, typed.seal, bob)
+    assert await persons(database, bob) == {bob.id}
 
 
 async def test_three_accounts_belong_together_by_two_links(database: Database) -> None:

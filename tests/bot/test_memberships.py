@@ -16,6 +16,7 @@ from bot.quota.tiers import Tier
 from bot.storage.database import Database
 from bot.teams import Memberships, Team
 from tests.bot.generation.core import Core
+from tests.linked import link
 
 SPACE = "fake/team"
 ROOT = By("p0", "root")
@@ -80,7 +81,7 @@ async def test_a_linked_account_is_in_the_same_teams(core: Core) -> None:
     team = await team_of(core, "Design", "bob")
     bob, too = await core.person("bob"), await core.person("robert")
     code = await core.database.transaction(linking.new_code, bob.id, core.at)
-    await core.memberships.change(linking.link, code, too.id, core.at, ROOT)
+    await core.memberships.change(link, code, too.id, core.at, ROOT)
 
     assert [each.id for each in core.memberships.teams_of(actor("robert"))] == [team.id]
     await core.memberships.change(linking.unlink, too.id, core.at, ROOT)
@@ -354,7 +355,7 @@ async def test_what_a_linked_account_drew_is_ones_own(running: Core) -> None:
     bob, too = await running.person("bob"), await running.person("robert")
     assert (await running.answer(f"/show {drawn.generation}", by="robert")).tone is Tone.REFUSAL
     code = await running.database.transaction(linking.new_code, bob.id, running.at)
-    await running.memberships.change(linking.link, code, too.id, running.at, ROOT)
+    await running.memberships.change(link, code, too.id, running.at, ROOT)
 
     listed = await running.answer("/history", by="robert")
     assert [str(row[0]) for row in listed.rows] == [drawn.generation]
@@ -368,7 +369,7 @@ async def test_a_linked_account_cancels_what_waits(core: Core) -> None:
     generation = await core.accepted(by="bob")
     bob, too = await core.person("bob"), await core.person("robert")
     code = await core.database.transaction(linking.new_code, bob.id, core.at)
-    await core.memberships.change(linking.link, code, too.id, core.at, ROOT)
+    await core.memberships.change(link, code, too.id, core.at, ROOT)
     await core.service.cancel(generation, await core.person("robert"))
 
     assert (await core.load(generation)).state == "cancelled"
@@ -380,7 +381,7 @@ async def test_accounts_that_part_while_they_ask_leave_the_books_in_order(runnin
     for each in (bob, too):
         await running.database.transaction(ledger.set_limit, f"person:{each.id}", "images", "total", 5)
     code = await running.database.transaction(linking.new_code, bob.id, running.at)
-    await running.memberships.change(linking.link, code, too.id, running.at, ROOT)
+    await running.memberships.change(link, code, too.id, running.at, ROOT)
 
     async def asked(by: str) -> Reply:
         return await running.answer("/imagine a fox", by=by)
@@ -410,7 +411,7 @@ async def blocked(core: Core, user: str) -> None:
 async def linked(core: Core, one: str, other: str) -> None:
     first, second = await core.person(one), await core.person(other)
     code = await core.database.transaction(linking.new_code, first.id, core.at)
-    await core.memberships.change(linking.link, code, second.id, core.at, ROOT)
+    await core.memberships.change(link, code, second.id, core.at, ROOT)
 
 
 async def test_whoever_is_blocked_is_so_by_all_their_accounts(running: Core) -> None:

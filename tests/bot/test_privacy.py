@@ -1,6 +1,7 @@
 """A person's own data: given to them whole, and forgotten whole; the books still agree afterwards."""
 
 import asyncio
+import itertools
 import json
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from bot.chat import Actor, Place, Tone
 from bot.errors import UsageError
 from bot.generation import inbox
 from bot.generation.accepting import Draft
+from bot.i18n import verbatim
 from bot.ops import notices
 from bot.ops.notices import Receiver
 from bot.people import Person
@@ -24,10 +26,12 @@ from bot.storage.connection import Connection
 from bot.storage.database import Database
 from tests.bot.commands.test_usage import used
 from tests.bot.generation.core import Core, working
+from tests.linked import link
 
 SPACE = "fake/team"
 ROOT = By("p0", "root")
 SECRET = "a wolf with seven tails"
+NUMBERS = itertools.count()
 
 
 def keeper(core: Core, remove: Any = None) -> Privacy:
@@ -39,6 +43,13 @@ def keeper(core: Core, remove: Any = None) -> Privacy:
         remove=remove or core.blobs.delete,
         changed=core._changed,
     )
+
+
+async def forget(kept: Privacy, person: Person) -> None:
+    asked = f"asked {next(NUMBERS)}"
+    await kept.database.transaction(inbox.receive, asked, "fake", {}, 0)
+    await kept.forget(person, asked, verbatim("You are forgotten."))
+    await kept.database.transaction(inbox.close, asked)
 
 
 async def everything(database: Database) -> str:
@@ -100,7 +111,7 @@ async def test_what_linked_accounts_have_is_given_together(running: Core) -> Non
     await running.answer("/imagine two", by="robert")
     bob, too = await running.person("bob"), await running.person("robert")
     code = await running.database.transaction(linking.new_code, bob.id, running.at)
-    await running.memberships.change(linking.link, code, too.id, running.at, ROOT)
+    await running.memberships.change(link, code, too.id, running.at, ROOT)
     given = await keeper(running).mine(await running.person("bob"))
 
     assert {each["prompt"] for each in given["generations"]} == {"one", "two"}
@@ -122,7 +133,7 @@ async def test_nothing_of_somebody_forgotten_is_left_but_sums(core: Core) -> Non
         bob = await busy_life(core)
         before = await core.database.fetch("SELECT unit, win, sum(spent) AS spent FROM balances GROUP BY unit, win")
         blobs = [row["blob"] for row in await core.database.fetch("SELECT blob FROM images")]
-        await keeper(core).forget(bob)
+        await forget(keeper(core), bob)
     stored = await everything(core.database)
 
     for secret in (SECRET, bob.id, '"bob"', *blobs):
@@ -136,7 +147,7 @@ async def test_nothing_of_somebody_forgotten_is_left_but_sums(core: Core) -> Non
 
 async def test_who_comes_back_is_somebody_new(running: Core) -> None:
     bob = await busy_life(running)
-    await keeper(running).forget(bob)
+    await forget(keeper(running), bob)
     again = await running.person("bob")
 
     assert again.id != bob.id
@@ -154,7 +165,7 @@ async def test_who_comes_back_is_somebody_new(running: Core) -> None:
 async def test_the_posted_pictures_give_way_to_a_word(running: Core) -> None:
     bob = await running.person()
     drawn = await running.answer(f"/imagine {SECRET}")
-    await keeper(running).forget(bob)
+    await forget(keeper(running), bob)
     await running.adapter.until(lambda: "deleted" in str(running.adapter.replies(drawn.generation)[-1].text))
 
     last = running.adapter.replies(drawn.generation)[-1]
@@ -167,7 +178,7 @@ async def test_where_it_was_posted_is_forgotten_once_the_word_stands_there(core:
         drawn = await core.answer("/imagine a fox")
         await core.adapter.until(lambda: core.adapter.replies(drawn.generation))
         core.adapter.open.clear()
-        await keeper(core).forget(await core.person())
+        await forget(keeper(core), await core.person())
         await keeper(core).tidy()
         (held,) = await core.database.fetch("SELECT place FROM postings")
         core.adapter.open.set()
@@ -185,9 +196,9 @@ async def test_all_linked_accounts_are_forgotten_together(running: Core) -> None
     await running.answer("/imagine one", by="bob")
     bob, too = await running.person("bob"), await running.person("robert")
     code = await running.database.transaction(linking.new_code, bob.id, running.at)
-    await running.memberships.change(linking.link, code, too.id, running.at, ROOT)
+    await running.memberships.change(link, code, too.id, running.at, ROOT)
     await running.answer("/imagine two", by="robert")
-    await keeper(running).forget(await running.person("robert"))
+    await forget(keeper(running), await running.person("robert"))
 
     assert await running.database.fetch("SELECT id FROM people") == []
     await running.nothing_is_held()
@@ -196,7 +207,7 @@ async def test_all_linked_accounts_are_forgotten_together(running: Core) -> None
 async def test_who_was_linked_with_somebody_forgotten_stands_alone(core: Core) -> None:
     bob, too = await core.person("bob"), await core.person("robert")
     code = await core.database.transaction(linking.new_code, bob.id, core.at)
-    await core.memberships.change(linking.link, code, too.id, core.at, ROOT)
+    await core.memberships.change(link, code, too.id, core.at, ROOT)
     await core.database.transaction(privacy.forget, (bob.id,), core.at)
 
     (row,) = await core.database.fetch("SELECT id, linked FROM people")
@@ -205,7 +216,7 @@ async def test_who_was_linked_with_somebody_forgotten_stands_alone(core: Core) -
 
 async def test_what_waits_is_cancelled_before_it_is_forgotten(core: Core) -> None:
     await core.accepted(prompt=SECRET)
-    await keeper(core).forget(await core.person())
+    await forget(keeper(core), await core.person())
 
     assert SECRET not in await everything(core.database)
     rows = await core.database.fetch("SELECT state FROM generations")
@@ -220,7 +231,7 @@ async def test_nothing_is_forgotten_while_something_is_being_drawn(core: Core) -
     bob = await core.person()
 
     with pytest.raises(UsageError, match="being drawn"):
-        await keeper(core).forget(bob)
+        await forget(keeper(core), bob)
     assert (await core.person()).id == bob.id
     assert (await core.load(generation)).request.prompt == SECRET
     assert (await core.load(generation)).cancelled
@@ -233,7 +244,7 @@ async def test_nothing_is_forgotten_while_something_is_being_drawn(core: Core) -
 async def test_what_somebody_else_made_of_it_stays_theirs(running: Core) -> None:
     drawn = await running.answer("/imagine a fox", by="bob")
     made = await running.answer(press=f"again:{drawn.generation}:0", by="eve")
-    await keeper(running).forget(await running.person("bob"))
+    await forget(keeper(running), await running.person("bob"))
 
     theirs = await running.load(made.generation)
     assert theirs.person == (await running.person("eve")).id
@@ -249,7 +260,7 @@ async def test_a_crash_before_the_pictures_are_gone_is_made_good(running: Core) 
         raise ConnectionError(blob)
 
     with pytest.raises(ConnectionError):
-        await keeper(running, crash).forget(bob)
+        await forget(keeper(running, crash), bob)
     assert blobs[0] in running.blobs.stored
     await keeper(running).tidy()
     assert blobs[0] not in running.blobs.stored
@@ -267,7 +278,7 @@ async def test_what_is_possibly_billed_can_still_be_decided(core: Core) -> None:
 
     await core.database.transaction(lost)
     await core.check_books()
-    await keeper(core).forget(bob)
+    await forget(keeper(core), bob)
     await core.check_books()
     await core.database.transaction(ledger.resolve, mine.id, core.at, charge=True, reason="billed")
 
@@ -279,7 +290,7 @@ async def test_what_was_done_to_and_by_somebody_stays_on_record_without_them(cor
     team = await core.database.transaction(teams.create, SPACE, "Design", By(bob.id, "bob"), core.at)
     await core.database.transaction(teams.add, team, bob.id, By(ann.id, "ann"), core.at)
     await core.database.transaction(teams.add, team, ann.id, By(bob.id, "bob"), core.at)
-    await keeper(core).forget(bob)
+    await forget(keeper(core), bob)
     made, added, other, forgotten = await core.database.fetch("SELECT * FROM audit ORDER BY seq")
 
     assert made["person"].startswith("gone-")
@@ -330,7 +341,7 @@ async def test_what_is_asked_while_somebody_is_forgotten_is_forgotten_or_refused
     bob = await core.person()
     done = await asyncio.gather(
         *(core.accepted(prompt=SECRET) for _ in range(5)),
-        keeper(core).forget(bob),
+        forget(keeper(core), bob),
         *(core.accepted(prompt=SECRET) for _ in range(5)),
         return_exceptions=True,
     )
@@ -344,7 +355,7 @@ async def test_what_is_asked_while_somebody_is_forgotten_is_forgotten_or_refused
 
 async def test_who_was_forgotten_before_it_was_accepted_is_told_so(core: Core) -> None:
     bob = await core.person()
-    await keeper(core).forget(bob)
+    await forget(keeper(core), bob)
     draft = Draft(
         invocation="late",
         person=bob,
@@ -363,7 +374,7 @@ async def test_who_was_forgotten_before_it_was_accepted_is_told_so(core: Core) -
 async def test_forgetting_twice_at_once_forgets_once(core: Core) -> None:
     await core.run()
     bob = await core.person()
-    await asyncio.gather(*(keeper(core).forget(bob) for _ in range(4)))
+    await asyncio.gather(*(forget(keeper(core), bob) for _ in range(4)))
 
     assert await core.database.fetch("SELECT id FROM people") == []
     assert len(await core.database.fetch("SELECT DISTINCT person FROM generations")) == 1
@@ -381,7 +392,7 @@ async def test_what_the_bot_told_somebody_by_itself_leads_nowhere(core: Core) ->
         connection.execute("INSERT INTO posted_messages (adapter, message, key) SELECT 'fake', key, key FROM postings")
 
     await core.database.transaction(told)
-    await keeper(core).forget(bob)
+    await forget(keeper(core), bob)
 
     for table in ("postings", "posted_messages"):
         rows = await core.database.fetch(f"SELECT * FROM {table}")
@@ -395,8 +406,8 @@ async def test_a_chart_of_somebodys_own_goes_with_them(running: Core) -> None:
         await used(running, name, 1, days=1)
     charts = {name: (await running.answer("/usage me", by=name)).pictures[0].blob for name in ("bob", "eve", "ann")}
     assert charts["bob"] == charts["eve"]
-    await keeper(running).forget(await running.person("ann"))
-    await keeper(running).forget(await running.person("bob"))
+    await forget(keeper(running), await running.person("ann"))
+    await forget(keeper(running), await running.person("bob"))
 
     assert charts["ann"] not in running.blobs.stored
     assert charts["eve"] in running.blobs.stored  # she looked at the same one
@@ -421,7 +432,7 @@ async def test_the_room_of_somebody_is_gone_an_hour_later(core: Core, back: bool
     person = await core.database.transaction(people.find, actor, core.at)
     for id, room, to in (("m1", "direct:zoe", ""), ("m2", "design-team", "zoe"), ("m3", "direct:zo", "")):
         await core.database.transaction(say, id, room, to)
-    await keeper(core).forget(person)
+    await forget(keeper(core), person)
     await core.database.transaction(say, "m4", "direct:zoe")  # that they are forgotten, or what they say since
     before = [row["id"] for row in await core.database.fetch("SELECT id FROM chat_messages")]
     if back:
@@ -440,7 +451,7 @@ async def test_a_block_stays_without_a_name(core: Core) -> None:
     for user, name in (("bob", "Bob the Builder"), ("eve", "Eve")):
         blocked = {**core.spaces.of(SPACE).blocked, user: name}
         await core.spaces.change(SPACE, partial(replace, blocked=blocked), by=root, at=core.at)
-    await keeper(core).forget(bob)
+    await forget(keeper(core), bob)
     await core.spaces.load()
 
     assert core.spaces.of(SPACE).blocked == {"bob": "bob", "eve": "Eve"}

@@ -16,7 +16,8 @@ from bot.quota import ledger, standing
 from bot.quota.tiers import Tier
 from bot.storage.connection import Connection
 from tests.bot.generation.core import Core, working
-from tests.bot.test_privacy import everything
+from tests.bot.test_privacy import everything, forget
+from tests.linked import link
 
 SPACE = "fake/team"
 DAILY = {("person", "images", "day"): 3}
@@ -36,7 +37,7 @@ def keeper(core: Core) -> Privacy:
 async def forgotten(core: Core, name: str = "bob") -> Person:
     """Has them forgotten, and returns who they were."""
     person = await core.person(name)
-    await keeper(core).forget(person)
+    await forget(keeper(core), person)
     return person
 
 
@@ -140,7 +141,7 @@ async def test_linking_brings_what_a_linked_account_was_before(core: Core) -> No
         assert (await drawn(core, by="eve")).state == "settled"
         again, eve = await core.person("bob"), await core.person("eve")
         code = await core.database.transaction(linking.new_code, again.id, core.at)
-        await core.memberships.change(linking.link, code, eve.id, core.at, OPERATOR)
+        await core.memberships.change(link, code, eve.id, core.at, OPERATOR)
         assert "no pictures are allowed" in await refused(core, by="eve")
 
 

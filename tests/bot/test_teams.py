@@ -14,6 +14,7 @@ from bot.people import Person
 from bot.quota.tiers import Tier
 from bot.storage.database import Database
 from bot.teams import Team
+from tests.linked import link
 
 SPACE, ELSEWHERE = "fake/team", "fake/other"
 NOW = 1_700_000_000_000_000
@@ -213,7 +214,7 @@ async def test_linked_accounts_are_one_member(database: Database) -> None:
     team, ann, too = await made(database), await known(database, "ann"), await known(database, "ann2")
     await do(database, teams.add, team, ann.id)
     code = await database.transaction(linking.new_code, ann.id, NOW)
-    await database.transaction(linking.link, code, too.id, NOW, ROOT)
+    await database.transaction(link, code, too.id, NOW, ROOT)
 
     assert await mine(database, too) == {"Design": "member"}
     (found,) = await database.read(teams.teams_of, (ann.id, too.id))
@@ -228,7 +229,7 @@ async def test_linked_accounts_are_one_member(database: Database) -> None:
 async def test_a_membership_stays_with_its_account_when_they_part(database: Database) -> None:
     team, ann, too = await made(database), await known(database, "ann"), await known(database, "ann2")
     code = await database.transaction(linking.new_code, ann.id, NOW)
-    await database.transaction(linking.link, code, too.id, NOW, ROOT)
+    await database.transaction(link, code, too.id, NOW, ROOT)
     await do(database, teams.add, team, ann.id)
     await database.transaction(linking.unlink, too.id, NOW, ROOT)
 

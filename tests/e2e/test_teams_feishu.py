@@ -38,6 +38,16 @@ async def told(bot: Both, person: Person, line: str, *, to: Chat | None = None, 
     return by_bot(bot.feishu.fake, person)[-1]
 
 
+async def pressed(bot: Both, person: Person, message: Message, label: str) -> str:
+    """What a press is answered with, be it a word over the card or a message."""
+    before = len(by_bot(bot.feishu.fake, person))
+    toast = await person.presses(message, label)
+    if toast and toast.content:
+        return toast.content
+    await bot.feishu.until(lambda: len(by_bot(bot.feishu.fake, person)) > before, label)
+    return by_bot(bot.feishu.fake, person)[-1].text
+
+
 async def on_discord(person: DiscordPerson, command: str, **values: str) -> str:
     return (await (await person.slash(command, **values)).answered(within=PATIENCE)).text
 
@@ -76,7 +86,9 @@ async def test_accounts_that_are_linked_use_together_and_part_again(both: Both) 
     code = CODE.findall(await on_discord(bob, "link"))[0]
     own = await on_discord(bob, "link", code=code)
     before = await told(both, li, "/quota")
-    linked = await told(both, li, f"/link {code.lower()}")
+    asked = await told(both, li, f"/link {code.lower()}")
+    not_yet = await told(both, li, "/quota")
+    linked = await pressed(both, li, asked, "Link")
     replayed = await told(both, li, f"/link {code}")
     together = await told(both, li, "/quota")
     await drawn(both.feishu, li, "/imagine a fox in the snow")
@@ -87,7 +99,11 @@ async def test_accounts_that_are_linked_use_together_and_part_again(both: Both) 
 
     assert "your own code" in own
     assert "50 of 50 left today" in before.text
-    assert "2 accounts are yours" in linked.text
+    assert "joins your account with Bob (discord)" in asked.text
+    assert asked.labels == ["Link", "Not now"]
+    assert code not in str(asked.content)
+    assert "50 of 50 left today" in not_yet.text
+    assert "2 accounts are yours" in linked
     assert "used already" in replayed.text
     assert "49 of 50 left today" in together.text
     assert "48 of 50 left today" in on_the_other_side
@@ -120,8 +136,9 @@ async def _linked_over_a_kill(folder: Path, engine: str) -> None:
         li = bot.feishu.fake.person("Bobby")
         await told(bot, li, "/quota")
         code = CODE.findall((await told(bot, li, "/link")).text)[0]
+        question = await (await bob.slash("link", code=code)).answered(within=PATIENCE)
         async with bot.discord.fake.holding("PATCH", "/webhooks/{}/{}/messages/@original") as gate:
-            asked = await bob.slash("link", code=code)
+            asked = await bob.press(question, "Link")
             await gate.arrived()
             await bot.kill()
         await bot.start()

@@ -89,7 +89,22 @@ async def test_a_member_is_refused_and_forgotten_only_when_they_say_so(demo: Dem
         await told(bob, "/history", "a heron at a lake")
         await told(bob, "/forget me", "Shall I?")
         await bob.press(bob.page.locator("#messages article.question").last, "Forget me")
-        await bob.page.get_by_role("dialog", name="Forget me").get_by_role("button", name="Forget me").click()
+        await expect(bob.page.get_by_role("dialog")).to_be_hidden()  # it was asked once
         await expect(bob.last).to_contain_text("You are forgotten", timeout=PATIENCE)
         await told(bob, "/history", "You have not asked for a picture yet")
         await expect(bob.page.locator("#messages")).not_to_contain_text("a heron at a lake")
+
+
+async def test_accounts_are_joined_only_when_whoever_typed_the_code_says_so(demo: Demo, browser: Browser) -> None:
+    async with at_the_page(demo, browser, "alice") as alice, at_the_page(demo, browser, "carol") as carol:
+        await told(alice, "/link", "Your code:")
+        (code,) = re.findall(r"Your code: (\w{8})\.", await alice.last.inner_text())
+        await told(carol, f"/link {code}", "This joins your account with alice (web)")
+        question = carol.page.locator("#messages article.question").last
+        await carol.photograph("link-question")
+        await carol.press(question, "Not now")
+        await expect(carol.last).to_contain_text("Nothing was changed", timeout=PATIENCE)
+        await told(carol, "/unlink", "not linked")
+        await carol.press(question, "Link")
+        await expect(carol.last).to_contain_text("2 accounts are yours now", timeout=PATIENCE)
+        await told(carol, "/unlink", "stands alone again")

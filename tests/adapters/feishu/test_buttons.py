@@ -134,6 +134,16 @@ def test_the_answer_to_a_question_that_is_meant_stands_out() -> None:
     assert kinds == {"Go": "primary_filled", "Not now": "default"}
 
 
+def test_a_question_about_what_cannot_be_undone_is_asked_once() -> None:
+    question = Reply(text=text("Shall I?"), tone=Tone.QUESTION, buttons=(DELETE, DECLINE))
+    both = Reply(text=text("May Li show this?"), tone=Tone.QUESTION, buttons=(GO, DELETE))
+
+    assert [part for part in walk(card(question)) if "confirm" in part] == []
+    assert [label(part) for part in walk(card(both)) if "confirm" in part] == ["Delete"]
+    kinds = {label(part): part["type"] for part in walk(card(question)) if part.get("tag") == "button"}
+    assert kinds == {"Delete": "danger", "Not now": "default"}
+
+
 def test_progress_with_pictures_can_only_be_cancelled() -> None:
     reply = result(2, tone=Tone.PROGRESS, buttons=(CANCEL,))
 

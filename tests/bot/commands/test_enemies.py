@@ -11,8 +11,8 @@ from bot.audit import OPERATOR
 from bot.chat import Actor, Invocation, Place, Reply, Tone
 from bot.moderation import reviews
 from bot.people import find
-from bot.privacy import Privacy
 from tests.bot.generation.core import Core
+from tests.bot.test_privacy import forget, keeper
 from tests.postgres import BOTH
 
 SPACE, THEIRS = "fake/team", "fake/enemy"
@@ -64,15 +64,7 @@ async def test_a_result_of_somebody_forgotten_waits_for_nobody(running: Core) ->
     await says(running, "/admin space review #desk all", by="ann", admin=True)
     drawn = await running.answer("/imagine a fox", by="bob")
     assert (await running.database.read(reviews.waiting, SPACE))[0] == 1
-    privacy = Privacy(
-        database=running.database,
-        preferences=running.preferences,
-        memberships=running.memberships,
-        clock=running.clock,
-        remove=running.blobs.delete,
-        changed=running._changed,
-    )
-    await privacy.forget(await running.person("bob"))
+    await forget(keeper(running), await running.person("bob"))
     pressed = await says(running, by="ann", admin=True, press=f"approve:{drawn.generation}:0")
 
     assert isinstance(pressed, Reply)
@@ -97,7 +89,9 @@ async def test_being_linked_with_an_admin_makes_nobody_one(running: Core) -> Non
     await says(running, "/help", by="ann", admin=True)
     await says(running, "/help", by="eve")
     code = await running.database.transaction(linking.new_code, await person(running, "ann"), running.at)
-    linked = await says(running, f"/link {code}", by="eve")
+    asked = await says(running, f"/link {code}", by="eve")
+    assert "your account with ann (fake)" in str(asked.text)
+    linked = await says(running, by="eve", press=asked.buttons[0].id)
     assert linked.tone is Tone.ANSWER
     assert "ann (fake)" in str(linked.notes)
     refused = await says(running, "/admin space log off", by="eve")
@@ -105,11 +99,29 @@ async def test_being_linked_with_an_admin_makes_nobody_one(running: Core) -> Non
     assert refused.tone is Tone.REFUSAL
 
 
-async def test_a_code_is_used_once_however_many_try_at_once(core: Core) -> None:
+async def test_a_code_that_many_try_at_once_links_nobody(core: Core) -> None:
     people = [await person(core, f"p{number}") for number in range(6)]
     code = await core.database.transaction(linking.new_code, people[0], core.at)
     tried = await asyncio.gather(*(says(core, f"/link {code}", by=f"p{number}") for number in range(1, 6)))
 
-    assert [reply.tone for reply in tried].count(Tone.ANSWER) == 1
-    rows = await core.database.fetch("SELECT linked FROM people WHERE linked<>''")
-    assert len(rows) == 2
+    assert [reply.tone for reply in tried].count(Tone.QUESTION) <= 3, "the second of two voids it for both"
+    asked = {reply.buttons[0].id: f"p{number}" for number, reply in enumerate(tried, 1) if reply.buttons}
+    for press, by in asked.items():
+        assert (await says(core, by=by, press=press)).tone is Tone.REFUSAL
+    assert await core.database.fetch("SELECT linked FROM people WHERE linked<>''") == []
+
+
+async def test_a_question_is_answered_once_and_by_whom_it_was_put_to(core: Core) -> None:
+    ann, *_ = [await person(core, name) for name in ("ann", "bob", "eve")]
+    code = await core.database.transaction(linking.new_code, ann, core.at)
+    asked = await says(core, f"/link {code}", by="bob")
+    yes, no = (button.id for button in asked.buttons)
+    eve = yes.replace(await person(core, "bob"), await person(core, "eve"))
+
+    for by, press in (("eve", yes), ("ann", yes), ("eve", eve), ("bob", "link::0"), ("bob", f"{yes[:-4]}0:0")):
+        assert (await says(core, by=by, press=press)).tone is Tone.REFUSAL, (by, press)
+    assert "Nothing was changed" in str((await says(core, by="bob", press=no)).text)
+    assert await core.database.fetch("SELECT linked FROM people WHERE linked<>''") == []
+    pressed = await asyncio.gather(*(says(core, by="bob", press=yes) for _ in range(5)))
+    assert sorted(reply.tone for reply in pressed) == [Tone.ANSWER, *[Tone.REFUSAL] * 4]
+    assert len(await core.database.fetch("SELECT * FROM audit WHERE what='link'")) == 1

@@ -19,6 +19,7 @@ from bot.quota import ledger
 from bot.spaces import SpaceRules
 from bot.storage.connection import Connection
 from tests.bot.generation.core import PICTURE, Core, working
+from tests.linked import link
 from tests.postgres import BOTH
 
 SPACE = "fake/team"
@@ -178,7 +179,7 @@ async def test_an_admin_with_linked_accounts_is_told_once(house: Core) -> None:
         await house.answer("/imagine a fox", by=name)
     found = [(await house.person(name, admin=True)).id for name in ("ann", "bob")]
     code = await house.database.transaction(linking.new_code, found[0], house.at)
-    await linking.use_code(house.database, code, found[1], house.at, OPERATOR)
+    await house.database.transaction(link, code, found[1], house.at, OPERATOR)
 
     await watching(house).round()
     await delivered(house, 1)
