@@ -25,18 +25,26 @@ FAR = 3_600_000_000  # nothing is put back for so long: the clock that said so w
 
 _FLYING = f"state IN ({listed(IN_FLIGHT)})"
 _WAITING = (
-    "SELECT g.id, g.person, g.provider, g.providers, g.count, g.seq, g.priority, g.cancelled, g.in_flight, p.turn"
-    " FROM generations g JOIN people p ON p.id=g.person WHERE g.state='queued'"
+    "SELECT g.id, g.person, g.provider, g.providers, g.count, g.seq, g.priority, g.cancelled, g.in_flight, p.turn,"
+    " NULLIF(p.linked, '') AS linked FROM generations g JOIN people p ON p.id=g.person WHERE g.state='queued'"
 )
 _IN_ORDER = " ORDER BY g.priority DESC, g.seq"
-# How many of a person's may fly at once: what the most generous of their waiting ones says.
-_MOST = (
-    "SELECT person, max(CASE WHEN in_flight=0 THEN :most ELSE in_flight END) AS most FROM generations"
-    " WHERE state='queued' GROUP BY person"
+# Linked accounts are one human, by the mark that they share; an account alone is one by itself.
+_HUMAN = "CASE WHEN p.linked='' THEN p.id ELSE p.linked END"
+_BUSY = (
+    f"SELECT {_HUMAN} AS human, count(*) AS n FROM generations f JOIN people p ON p.id=f.person"
+    f" WHERE f.{_FLYING} GROUP BY {_HUMAN}"
 )
+# Accounts of those who have as many in flight as they may: as many as the most generous of their waiting ones says.
+# IS TRUE: what waits is read once, neither joined with each account nor looked for among all that a person ever asked.
 _FULL = (
-    f"SELECT f.person FROM generations f JOIN ({_MOST}) w ON w.person=f.person WHERE f.{_FLYING}"
-    " GROUP BY f.person HAVING count(*)>=min(w.most)"
+    f"WITH busy AS ({_BUSY}), accounts AS (SELECT human AS person, human, n FROM busy UNION ALL"
+    " SELECT p.id, b.human, b.n FROM busy b JOIN people p ON p.linked=b.human AND p.linked <> ''),"
+    " most AS (SELECT person, max(CASE WHEN in_flight=0 THEN :most ELSE in_flight END) AS most FROM generations"
+    " WHERE state='queued' AND (person IN (SELECT person FROM accounts)) IS TRUE GROUP BY person),"
+    " filled AS (SELECT a.human FROM accounts a JOIN most m ON m.person=a.person"
+    " GROUP BY a.human, a.n HAVING a.n>=max(m.most))"
+    " SELECT person FROM accounts WHERE human IN (SELECT human FROM filled)"
 )
 _DUE = "(g.run_after<=:now OR g.run_after>:never)"
 
@@ -86,8 +94,7 @@ def admit(
     # Whoever is to come for it does so in a moment, or died on the way and is not known to anybody.
     until = now + (lease if owner else lease // 4)
     taken = _take_over(connection, owner, now, until, free, running, overdue())
-    flying = connection.rows(f"SELECT person, count(*) AS n FROM generations WHERE {_FLYING} GROUP BY person")
-    busy = {row["person"]: int(row["n"]) for row in flying}
+    busy = {row["human"]: int(row["n"]) for row in connection.rows(_BUSY)}
     room = min(free - len(taken), capacity.running - sum(busy.values()))
     if room <= 0:
         return taken
@@ -99,7 +106,8 @@ def admit(
     most: dict[str, int] = {}
 
     def may_run(row: Row) -> bool:
-        if busy.get(row["person"], 0) >= most[row["person"]]:
+        human = _human(row)
+        if busy.get(human, 0) >= most[human]:
             return False
         nonlocal tried
         if row["cancelled"]:  # it only has to settle what came, and asks nobody
@@ -115,9 +123,11 @@ def admit(
     sql = f"{_WAITING} AND {_DUE} AND (g.cancelled=1 OR g.person NOT IN ({_FULL})){_IN_ORDER}"
     waiting = connection.rows(sql, now=now, never=now + FAR, most=capacity.per_person)
     for row in waiting:
-        most[row["person"]] = max(most.get(row["person"], 0), row["in_flight"] or capacity.per_person)
+        human, own = _human(row), row["in_flight"] or capacity.per_person
+        if most.get(human, 0) < own:
+            most[human] = own
     for row in islice(_in_turn(waiting, may_run), room):
-        busy[row["person"]] = busy.get(row["person"], 0) + 1
+        busy[_human(row)] = busy.get(_human(row), 0) + 1
         chosen.append(row)
     rates.store()
     told = now if at is None else at
@@ -246,6 +256,11 @@ def _in_turn(rows: Iterable[Row], may_run: Callable[[Row], bool]) -> Iterator[Ro
 
 def _head(row: Row, turn: int) -> tuple[int, int, int, str]:
     return -row["priority"], turn, row["seq"], row["person"]
+
+
+def _human(row: Row) -> str:
+    human: str = row["linked"] or row["person"]
+    return human
 
 
 def _may_find(connection: Connection, now: int, capacity: Capacity) -> bool:

@@ -1,5 +1,6 @@
 """Who is next: turns, priorities, limits, the provider's pace, and what becomes of leases that run out."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot import linking
+from bot.audit import OPERATOR
 from bot.errors import OutcomeUnknown
 from bot.generation import queue, resuming, settling
 from bot.generation.queue import Admitted, Capacity
@@ -16,6 +19,7 @@ from bot.generation.states import JobState
 from bot.providers.base import Produced
 from tests.bot.generation.core import WIDE, Core
 from tests.bot.quota.books import Books
+from tests.linked import link
 
 SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
@@ -204,6 +208,39 @@ def test_of_several_that_wait_the_most_generous_says_how_many_fly(migrated: Path
         assert line.admit() == ["a2"]
         line.ends("a1")
         assert line.admit() == []  # the last one asked as one who may have one
+
+
+async def linked(core: Core, *names: str) -> None:
+    found = [await core.person(name) for name in names]
+    for one, other in itertools.pairwise(found):
+        code = await core.database.transaction(linking.new_code, one.id, core.at)
+        await core.database.transaction(link, code, other.id, core.at, OPERATOR)
+
+
+async def test_linked_accounts_have_no_more_in_flight_than_one_person(core: Core) -> None:
+    core.capacity = Capacity(per_person=2, running=10, images_per_minute=100_000)
+    await linked(core, "bob", "robert", "bobby")
+    asked = [await core.accepted(by=name) for name in ("bob", "robert", "bobby", "eve", "bob", "eve", "eve")]
+
+    first = {each.id for each in await core.admitted()}
+    assert first == {asked[0], asked[1], asked[3], asked[5]}
+    assert await core.admitted() == []
+    await core.database.transaction(linking.unlink, (await core.person("bobby")).id, core.at, OPERATOR)
+    assert [each.id for each in await core.admitted()] == [asked[2]]
+    await core.database.transaction(linking.unlink, (await core.person("bob")).id, core.at, OPERATOR)
+    assert [each.id for each in await core.admitted()] == [asked[4]]
+
+
+async def test_of_linked_accounts_the_most_generous_tier_says_how_many_fly(core: Core) -> None:
+    core.capacity = Capacity(per_person=1, running=10, images_per_minute=100_000)
+    await linked(core, "bob", "robert")
+    asked = [await core.accepted(by=name) for name in ("bob", "robert", "robert", "bob")]
+    await core.database.transaction(
+        lambda connection: connection.execute("UPDATE generations SET in_flight=2 WHERE id=:id", id=asked[3])
+    )
+
+    assert {each.id for each in await core.admitted()} == {asked[0], asked[1]}
+    assert await core.admitted() == []
 
 
 def test_all_together_have_no_more_in_flight_than_allowed(migrated: Path) -> None:
