@@ -10,6 +10,7 @@ all but what the operator's own grants do; the others of the person, all but wha
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.chat import AccountLine
@@ -32,7 +33,13 @@ _OPEN = (
     " ON CONFLICT DO NOTHING"
 )
 _LOCK = f"UPDATE balances SET held=held WHERE {_KEY}"
-_TAKE = f"UPDATE balances SET held=held+:amount WHERE {_KEY} AND held+spent+:amount<=:cap"
+# The first use in a period makes the row: a second statement for that would lock it after those that come later.
+_TAKE = (
+    "INSERT INTO balances (account, unit, win, period, held, spent)"
+    " SELECT :account, :unit, :win, :period, :amount, 0 WHERE :amount<=:cap"
+    " ON CONFLICT (account, unit, win, period) DO UPDATE SET held=balances.held+:amount"
+    " WHERE balances.held+balances.spent+:amount<=:cap"
+)
 _GIVE = f"UPDATE balances SET held=held-:gone, spent=spent+:spent WHERE {_KEY}"
 _HOLD = (
     "INSERT INTO holds (generation, account, unit, amount, state, day, week, month)"
@@ -200,8 +207,12 @@ def lines(connection: Connection, payer: Payer, rules: Rules) -> tuple[AccountLi
         if found.cap(account, unit, window) != UNLIMITED or (window == "total" and account == own)
     ]
     named = {account.name: _title(account, found) for account in found.accounts}
-    shown = _lines(connection, wanted, found.caps, found.zones, rules, named)
-    return (*shown, *_given(connection, found.grants, rules))
+    owners = standing.owners_of(connection, payer.team)
+    shown = (
+        replace(line, who=standing.giver(found, Account(line.account), line.unit, line.window, rules.policy, owners))
+        for line in _lines(connection, wanted, found.caps, found.zones, rules, named)
+    )
+    return (*shown, *_given(connection, found.grants, text("Given to you by {name}")))
 
 
 def account_lines(connection: Connection, names: Iterable[str], rules: Rules) -> tuple[AccountLine, ...]:
@@ -220,6 +231,15 @@ def account_lines(connection: Connection, names: Iterable[str], rules: Rules) ->
         if caps.get((account.name, unit, window)) is not None or window == "total"
     ]
     return _lines(connection, wanted, caps, zones, rules, standing.titles(connection, accounts))
+
+
+def given_lines(
+    connection: Connection, persons: Iterable[str], pools: Iterable[str] | None, now: int
+) -> tuple[AccountLine, ...]:
+    """What these accounts of one human were given out of these pools, None for any, and may still use; as others than
+    they read it.
+    """
+    return _given(connection, grants.active(connection, persons, pools, now), text("Given by {name}"))
 
 
 def set_limit(connection: Connection, account: str, unit: str, window: str, amount: int | None) -> None:
@@ -270,7 +290,7 @@ def _take(
             cap = payer.cap(account, unit, window) if asked else UNLIMITED
             takes.append({**owed, "win": window, "period": period, "cap": cap})
     for take, done in zip(takes, connection.execute_many(_TAKE, takes), strict=True):
-        if not done and not _open(connection, take):
+        if not done:
             _refuse(connection, Account(take["account"]), take["unit"], take["win"], payer, amounts, rules)
 
 
@@ -345,7 +365,9 @@ def _refuse(
 ) -> None:
     named = {account.name: _title(account, payer)}
     (line,) = _lines(connection, [(account, unit, window)], payer.caps, payer.zones, rules, named)
-    raise limits.refusal(line, amounts[unit])
+    owners = standing.owners_of(connection, payer.payer.team)
+    who = standing.giver(payer, account, unit, window, rules.policy, owners)
+    raise limits.refusal(line, amounts[unit], who)
 
 
 def _shared(connection: Connection, rows: Sequence[Row], spent: Mapping[str, int]) -> dict[tuple[str, str], int]:
@@ -372,13 +394,6 @@ def _shared(connection: Connection, rows: Sequence[Row], spent: Mapping[str, int
             # What holds more than others do is limited by the operator, and counts what anybody else gave.
             shares[row["account"], unit] = spent[unit] - (paid if row["amount"] == least else operators)
     return shares
-
-
-def _open(connection: Connection, take: Mapping[str, Any]) -> bool:
-    """Its row is missing at the first use in a period only; else there is no room."""
-    key = {name: take[name] for name in ("account", "unit", "win", "period")}
-    connection.execute(_OPEN, **key)
-    return bool(connection.execute(_TAKE, **take))
 
 
 def _close(connection: Connection, closing: Sequence[tuple[Row, int, int]], at: int, *, reason: str) -> None:
@@ -448,7 +463,6 @@ def _lines(
         for account, unit, window in wanted
     ]
     used = _balances(connection, keys)
-    owners = standing.owners_of(connection, sorted({account.team for account, _, _ in wanted} - {""}))
     found = []
     for account, unit, window in wanted:
         held, spent = used[account.name, unit, window]
@@ -462,14 +476,14 @@ def _lines(
                 limit=caps.get((account.name, unit, window)),
                 resets=resets_at(window, rules.now, zones[account.name]),
                 name=named.get(account.name),
-                who=limits.giver(account, owners.get(account.team, ())),
                 period=periods[account.name][window],
             )
         )
     return tuple(found)
 
 
-def _given(connection: Connection, found: Sequence[Grant], rules: Rules) -> tuple[AccountLine, ...]:
+def _given(connection: Connection, found: Sequence[Grant], named: Text) -> tuple[AccountLine, ...]:
+    """named: as each is called, with a place for the name of whoever gave it."""
     keys = [{"account": each.account.name, "unit": each.unit, "win": "total", "period": "all"} for each in found]
     used = _balances(connection, keys)
     return tuple(
@@ -480,9 +494,10 @@ def _given(connection: Connection, found: Sequence[Grant], rules: Rules) -> tupl
             used=used[grant.account.name, grant.unit, "total"][1],
             held=used[grant.account.name, grant.unit, "total"][0],
             limit=grant.amount,
-            resets=moment(grant.until),
-            name=text("Given to you by {name}", name=grant.by_name),
+            resets=None,
+            name=Text(named.message, {"name": grant.by_name}),
             period="all",
+            ends=moment(grant.until),
         )
         for grant in found
     )

@@ -4,6 +4,8 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,13 +13,17 @@ from bot.audit import OPERATOR
 from bot.errors import QuotaExceeded
 from bot.quota import audit, grants, ledger
 from bot.quota.standing import Rules
+from bot.storage import postgres
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 from bot.storage.postgres import PostgresDatabase
 from tests.bot.quota.books import PostgresBooks
 from tests.bot.quota.test_crowd import take
 from tests.bot.quota.test_ledger import NOON
+from tests.bot.storage import cable
 from tests.postgres import BOTH, ON_POSTGRES
+
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'"
 
 
 @pytest.mark.parametrize("engine", [ON_POSTGRES], indirect=True)
@@ -43,6 +49,34 @@ async def test_two_processes_that_race_for_a_pool_are_granted_exactly_the_pool(d
     async with PostgresDatabase(database_url) as database:
         found = await database.read(audit.verify)
     assert (found.problems, found.held) == ((), 33 * 12)
+
+
+@pytest.mark.parametrize("engine", [ON_POSTGRES], indirect=True)
+async def test_who_waits_for_the_first_of_a_day_has_locked_nothing_that_comes_later(
+    database: Database, database_url: str
+) -> None:
+    """Else the first, which goes on to that, would wait for this one: a deadlock for everybody at midnight."""
+
+    async def waits() -> bool:
+        return bool(await database.fetch(WAITS))
+
+    rules = Rules(policy={}, now=NOON, zone="UTC")
+    await database.transaction(take, "yesterday", "bob", replace(rules, now=NOON - timedelta(days=1)))
+
+    with postgres.connected(database_url) as first:
+        first.execute("BEGIN")
+        first.execute(
+            "INSERT INTO balances (account, unit, win, period, held, spent)"
+            " VALUES ('all', 'images', 'day', '2026-11-30', 0, 0)"
+        )
+        waiting = asyncio.create_task(database.transaction(take, "today", "bob", rules))
+        await cable.until(waits)
+        later = first.execute("SELECT account FROM balances WHERE win='total' FOR UPDATE NOWAIT").fetchall()
+        first.execute("COMMIT")
+    await waiting
+
+    assert {"all", "person:bob", "space:team"} <= {row["account"] for row in later}
+    assert (await database.read(audit.verify)).problems == ()
 
 
 @pytest.mark.parametrize("engine", BOTH, indirect=True)
