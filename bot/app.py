@@ -54,6 +54,7 @@ from bot.ops.views import Views
 from bot.people import Preferences
 from bot.privacy import Privacy, mine
 from bot.providers.sandbox.server import Sandbox
+from bot.quota import own_zones
 from bot.quota.tiers import from_json
 from bot.reports import Charts, is_chart
 from bot.settings import Settings
@@ -107,6 +108,8 @@ async def running(
         if is_demo and settings.providers is None:  # a key that happens to be set is not for whoever tries the page
             settings = settings.model_copy(update={"providers": ("sandbox",)})
         clock = Clock(await database.read(demo.clock_offset))
+        if listen:  # an order on the command line may come from where the settings are others
+            await database.transaction(own_zones.note, settings.time_zone, micros(clock()))
         platforms = settings.platforms if listen and not is_demo else {}
         builder = _Builder(settings, home, together, database, clock, is_demo, platforms)
         app = await builder.build(stack)

@@ -15,6 +15,9 @@ from bot.i18n import Money, Text, text
 
 CELLS = 10  # of an account's bar
 
+ALONE = "dm:"
+"""Before the id of somebody who is alone with the bot: that is a space without any admin."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
@@ -85,6 +88,7 @@ class Invocation:
     command, values: a platform's own slash command; picture options hold an `Attachment`.
     press: a button's `command:generation:index`; `values` may hold what a form asked for (`prompt`).
     names: of the people and roles whose ids stand in `line` or `values`, as far as the platform told them along.
+    rooms: all that there are for everybody in that space, none where the platform does not tell.
     """
 
     id: str
@@ -98,6 +102,7 @@ class Invocation:
     attachments: tuple[Attachment, ...] = ()
     quoted: Quoted | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    rooms: tuple[str, ...] = ()
 
 
 class Tone(StrEnum):
@@ -148,7 +153,8 @@ class Button:
 class AccountLine:
     """One account as a person reads it: numbers are pictures or micro-USD; `limit` None means unlimited.
 
-    account: its name in the books. who: who can give more. period: the running one's name, such as `2026-11`.
+    account: its name in the books. who: who can give more. period: the running one's name, such as `2026-11`. ends:
+    until when it may be used at all, of a grant; it never begins anew.
     """
 
     name: Text
@@ -161,6 +167,7 @@ class AccountLine:
     account: str = ""
     who: Text | None = None
     period: str = ""
+    ends: datetime | None = None
 
     @property
     def left(self) -> int | None:
@@ -177,6 +184,8 @@ class AccountLine:
                 self.window, text("No limit")
             )
         values = {"left": self._amount(self.left or 0), "limit": self._amount(self.limit)}
+        if self.ends:
+            return text("{left} of {limit} left, until {when}", **values, when=self.ends)
         match self.window:
             case "day":
                 return text("{left} of {limit} left today", **values)

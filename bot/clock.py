@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+# A zone that was left so long ago cannot have any part in a month that still runs.
+ZONES_KEPT = 40 * 24 * 3600 * 1_000_000
+
 
 class Clock:
     """Called, it tells the time (aware, UTC). `offset` is what was added to it by hand."""
@@ -20,3 +23,9 @@ def micros(moment: datetime) -> int:
 
 def moment(stored: int) -> datetime:
     return datetime.fromtimestamp(stored / 1_000_000, UTC)
+
+
+def recent(zones: tuple[tuple[str, int], ...], now: int) -> tuple[tuple[str, int], ...]:
+    """Time zones with the micros since when each was wanted, the oldest first: of all that are long past the newest."""
+    old = sum(1 for _, since in zones if since <= now - ZONES_KEPT)
+    return zones[max(0, old - 1) :]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from bot.audit import Audited, By, entries, note
+from bot.clock import recent
 from bot.errors import UsageError
 from bot.i18n import text
 from bot.people import Person
@@ -17,9 +18,6 @@ from bot.storage.connection import Connection
 from bot.storage.database import Database
 
 Change = Callable[["SpaceRules"], "SpaceRules"]
-
-# A zone that was left so long ago cannot have any part in a month that still runs.
-ZONES_KEPT = 40 * 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +189,7 @@ def _noting_zone(before: SpaceRules, after: SpaceRules, at: int) -> SpaceRules:
     """With the zone's own history, of which only the newest of all that are long past can still count."""
     if after.zone == before.zone:
         return after
-    zones = (*before.zones, (after.zone, at))
-    old = sum(1 for _, since in zones if since <= at - ZONES_KEPT)
-    return replace(after, zones=zones[max(0, old - 1) :])
+    return replace(after, zones=recent((*before.zones, (after.zone, at)), at))
 
 
 def read(stored: str) -> SpaceRules:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bot.chat import Actor, Attachment, Invocation, Place, Quoted
+from bot.chat import ALONE, Actor, Attachment, Invocation, Place, Quoted
 
 NAME = "discord"
 TOKEN_LIFE = timedelta(minutes=15)
@@ -130,7 +130,7 @@ class Event(_Stored):
             adapter=NAME,
             user=where.user,
             name=self.name,
-            space=where.guild or f"dm:{where.user}",
+            space=where.guild or ALONE + where.user,
             language=self.language,
             admin=self.admin,
             roles=self.roles,

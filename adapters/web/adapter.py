@@ -247,6 +247,7 @@ class WebAdapter:
             values=pressed.values if pressed else {},
             attachments=self._attachments(message.uploads),
             quoted=await self._quoted(message),
+            rooms=tuple(room.id for room in SHARED),
         )
 
     async def _quoted(self, message: Message) -> Quoted | None:

@@ -70,9 +70,10 @@ def _account_to_json(account: AccountLine) -> dict[str, Any]:
         "held": account.held,
         "limit": account.limit,
         "resets": account.resets.timestamp() if account.resets else None,
+        "ends": account.ends.timestamp() if account.ends else None,
     }
 
 
 def _account_from_json(data: Mapping[str, Any]) -> AccountLine:
-    resets = None if data["resets"] is None else datetime.fromtimestamp(data["resets"], UTC)
-    return AccountLine(**{**data, "name": Text.from_json(data["name"]), "resets": resets})
+    times = {name: datetime.fromtimestamp(at, UTC) for name in ("resets", "ends") if (at := data.get(name)) is not None}
+    return AccountLine(**{**data, "name": Text.from_json(data["name"]), **times})

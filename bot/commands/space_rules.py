@@ -85,6 +85,8 @@ class RuleReader:
         """What is to become of the rules; None where they are only looked at. Raises `UsageError`."""
         if request.channel:
             _check_id(request.channel, asking.invocation.place.room)
+            if not (request.rule == "channels" and same(request.value) == "remove"):
+                _check_room(request.channel, asking.invocation.rooms)
         match request.rule:
             case "channels" if request.value or request.channel:
                 return _rooms(request.value, request.channel or asking.invocation.place.room)
@@ -166,6 +168,13 @@ def _check_id(value: str, like: str) -> None:
                 value=shortened(value),
             )
         )
+
+
+def _check_room(room: str, known: tuple[str, ...]) -> None:
+    """known: none where the platform does not tell; there it takes only those that are there."""
+    if known and room not in known:
+        rooms = tuple(verbatim(f"<#{each}>") for each in known)
+        raise UsageError(text("There is no channel “{value}” here, but {rooms}.", value=shortened(room), rooms=rooms))
 
 
 def _rooms(value: str, room: str) -> Change:

@@ -39,7 +39,10 @@ PATIENCE = 5.0  # with others who have the file open
 STORED = {"TEXT": "text", "BIGINT": "integer", "INTEGER": "integer"}  # as SQLite calls what such a column should hold
 NOT_MOVED = {"alembic_version", "processes"}  # the schema's own, and who is at work on this very database
 # What a new database holds already.
-AS_NEW: Mapping[str, LiteralString] = {"meta": "name='turn' AND value='0'", "chat_revisions": "last=0"}
+AS_NEW: Mapping[str, LiteralString] = {
+    "meta": "name='turn' AND value='0' OR name='zones'",  # which the first start notes
+    "chat_revisions": "last=0",
+}
 _TABLES = (  # but for those of an extension
     "SELECT relname FROM pg_class WHERE relnamespace=current_schema()::regnamespace AND relkind IN ('r', 'p')"
     " AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid='pg_class'::regclass AND objid=pg_class.oid"

@@ -70,17 +70,18 @@ def end(connection: Connection, seq: int, by: By, at: int) -> None:
 
 
 def active(
-    connection: Connection, persons: Iterable[str], pools: Iterable[str], now: int, unit: str = ""
+    connection: Connection, persons: Iterable[str], pools: Iterable[str] | None, now: int, unit: str = ""
 ) -> list[Grant]:
     """Those that hold now for these accounts of one human, out of these pools; the first to expire first.
 
-    unit: "" for both.
+    pools: None for any. unit: "" for both.
     """
     people = {f"p{number}": each for number, each in enumerate(persons)}
-    sources = {f"s{number}": each for number, each in enumerate(pools)}
+    sources = {f"s{number}": each for number, each in enumerate(pools or ())}
+    out_of = "" if pools is None else f" AND pool IN ({_places(sources)})"
     rows = connection.rows(
         f"SELECT * FROM grants WHERE person IN ({_places(people)}) AND until>:now AND created_at<=:now AND ended_at=0"
-        f" AND pool IN ({_places(sources)}) ORDER BY until, seq",
+        f"{out_of} ORDER BY until, seq",
         **people,
         **sources,
         now=now,

@@ -1,6 +1,6 @@
 """What an account and a limit are, and the words for one that is short. No I/O."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -144,33 +144,19 @@ def window_name(window: str) -> Text:
     return names[window]
 
 
-def giver(account: Account, owners: Sequence[str] = ()) -> Text:
-    """Who can give more of an account. owners: names of a team's."""
-    if account.kind == "team":
-        return text("an admin of the team's space")  # an owner divides what the team has, and has no more
-    if account.team and owners:
-        return Text("{words}", {"words": tuple(owners)})  # names are the same in every language
-    if account.team:
-        return text("an owner of this team")
-    return text("an admin of this space") if account.space else text("the bot's operator")
-
-
 def told(line: AccountLine) -> Text:
     """One account in one sentence."""
     values = {"account": line.name, "used": _number(line.unit, line.used), "window": window_name(line.window)}
     if line.limit is None:
         return text("{account}: {used} used {window}, without a limit", **values)
-    held = text(", {held} held", held=_number(line.unit, line.held)) if line.held else verbatim("")
-    return text(
-        "{account}: {left} left of {limit} {window} ({used} used{held})",
-        **values,
-        left=_number(line.unit, line.left or 0),
-        limit=amount(line.unit, line.limit),
-        held=held,
-    )
+    values["held"] = text(", {held} held", held=_number(line.unit, line.held)) if line.held else verbatim("")
+    values["left"], values["limit"] = _number(line.unit, line.left or 0), amount(line.unit, line.limit)
+    if line.ends:
+        return text("{account}: {left} left of {limit} until {when} ({used} used{held})", **values, when=line.ends)
+    return text("{account}: {left} left of {limit} {window} ({used} used{held})", **values)
 
 
-def refusal(line: AccountLine, wanted: int) -> QuotaExceeded:
+def refusal(line: AccountLine, wanted: int, who: Text) -> QuotaExceeded:
     """The refusal that names the account that is short, what is left there, when it resets and who can give more."""
     values = {
         "account": line.name,
@@ -178,7 +164,7 @@ def refusal(line: AccountLine, wanted: int) -> QuotaExceeded:
         "window": window_name(line.window),
         "left": _number(line.unit, line.left or 0),
         "wanted": amount(line.unit, wanted),
-        "who": line.who or text("the bot's operator"),
+        "who": who,
     }
     if not line.limit:
         return QuotaExceeded(text("{account}: no pictures are allowed here; {who} can change that.", **values))
@@ -208,6 +194,7 @@ def line(
     name: Text | None = None,
     who: Text | None = None,
     period: str = "",
+    ends: datetime | None = None,
 ) -> AccountLine:
     return AccountLine(
         name=name or account.title,
@@ -218,6 +205,7 @@ def line(
         limit=limit,
         resets=resets,
         account=account.name,
-        who=who or giver(account),
+        who=who,
         period=period,
+        ends=ends,
     )

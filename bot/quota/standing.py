@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from bot import returning
+from bot.chat import ALONE
 from bot.errors import NotAllowed
 from bot.i18n import Text, text, verbatim
-from bot.quota import grants, limits, tiers, windows
+from bot.quota import grants, limits, own_zones, tiers, windows
 from bot.quota.grants import Grant
-from bot.quota.limits import UNITS, UNLIMITED, Account, Policy
+from bot.quota.limits import UNITS, UNLIMITED, Account, Policy, admins_limit
 from bot.quota.tiers import Asked, Tier
 from bot.quota.windows import WINDOWS, Zones
 from bot.storage.connection import Connection, Row
@@ -25,7 +26,10 @@ Caps = Mapping[tuple[str, str, str], int | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What holds at this moment: the limits of settings, the time, the bot's zone, and the tiers of settings."""
+    """What holds at this moment: the limits of settings, the time, the bot's zone, and the tiers of settings.
+
+    zone: as the settings say, for times that are shown; periods go by what `own_zones` knows, which has all changes.
+    """
 
     policy: Policy
     now: datetime
@@ -57,8 +61,9 @@ class Standing:
     """tiers: the best of the operator's and the best of the space's that the payer holds. persons: all accounts of the
     human. zones: by the account's name. grants: what stands in for personal accounts, in the order in which it is used.
     former: the anonymous ones who they were until they had themselves forgotten, whose limits go on for a while.
-    caps: of what is limited. bound: accounts and units that the operator has limited, for which only the operator's own
-    grants stand in. space_rules: those of the payer's space as they are stored, "" for none.
+    caps: of what is limited; own: of these, what was set for one account by its name. bound: accounts and units that
+    the operator has limited, for which only the operator's own grants stand in. space_rules: those of the payer's space
+    as they are stored, "" for none.
     """
 
     payer: Payer
@@ -68,6 +73,7 @@ class Standing:
     caps: Caps
     zones: Mapping[str, Zones]
     grants: tuple[Grant, ...]
+    own: Caps = field(default_factory=dict)
     bound: frozenset[tuple[str, str]] = frozenset()
     team_name: str = ""
     former: frozenset[str] = frozenset()
@@ -98,8 +104,8 @@ class Standing:
 
 def of(connection: Connection, payer: Payer, rules: Rules) -> Standing:
     """Raises `NotAllowed` where the payer is not in the team that is to pay."""
-    linked, former, space_rules, team_zones, team_name = _known(connection, payer, rules)
-    space_zones = zones_of(space_rules, rules.zone)
+    linked, former, space_rules, usual, team_zones, team_name = _known(connection, payer, rules)
+    space_zones = zones_of(space_rules, usual)
     persons = tuple(sorted({payer.person, *linked}))
     member = _member(connection, payer.team, persons)
     current = limits.accounts_of(payer.person, payer.space, linked=linked, team=payer.team, member=member)
@@ -120,7 +126,6 @@ def of(connection: Connection, payer: Payer, rules: Rules) -> Standing:
         for window in WINDOWS
         if (account.name, unit, window) in own
     }
-    usual: Zones = ((rules.zone, 0),)
     zones = {
         account.name: team_zones if account.team else space_zones if account.space else usual for account in accounts
     }
@@ -138,6 +143,7 @@ def of(connection: Connection, payer: Payer, rules: Rules) -> Standing:
         caps=caps | {(grant.account.name, grant.unit, "total"): grant.amount for grant in found},
         zones=zones | {grant.account.name: usual for grant in found},
         grants=tuple(found),
+        own=own,
         bound=_bound(accounts, own, held) if found else frozenset(),
         team_name=team_name,
         former=frozenset(former.values()),
@@ -194,10 +200,10 @@ def listed(sql: str, values: Iterable[str], prefix: str = "v") -> tuple[str, dic
     return sql.format(", ".join(f":{name}" for name in named)), named
 
 
-def zones_of(stored: str, usual: str) -> Zones:
-    """The zones of a space by its rules as they are stored, "" for none."""
+def zones_of(stored: str, usual: Zones) -> Zones:
+    """The zones of a space by its rules as they are stored, "" for none. usual: the bot's own."""
     if not stored:
-        return ((usual, 0),)
+        return usual
     rules = json.loads(stored)
     moves: Sequence[Any] = rules.get("zones") or ()
     return windows.history([(str(zone), int(at)) for zone, at in moves], usual)
@@ -229,8 +235,9 @@ def zones_by_account(connection: Connection, accounts: Sequence[Account], rules:
     spaces = sorted({account.space for account in accounts} - {""} | set(home.values()))
     sql, values = listed("SELECT id, rules FROM spaces WHERE id IN ({})", spaces)
     stored = {row["id"]: row["rules"] for row in connection.rows(sql, **values)} if spaces else {}
+    usual = own_zones.kept(connection, rules.zone)
     return {
-        account.name: zones_of(stored.get(home.get(account.team, "") or account.space, ""), rules.zone)
+        account.name: zones_of(stored.get(home.get(account.team, "") or account.space, ""), usual)
         for account in accounts
     }
 
@@ -245,14 +252,17 @@ def _before(payer: Payer, member: str, former: Mapping[str, str]) -> dict[Accoun
     return found
 
 
-def _known(connection: Connection, payer: Payer, rules: Rules) -> tuple[list[str], dict[str, str], str, Zones, str]:
+def _known(
+    connection: Connection, payer: Payer, rules: Rules
+) -> tuple[list[str], dict[str, str], str, Zones, Zones, str]:
     """The linked accounts, who of them was forgotten before and as whom, the rules of the space as they are stored, the
-    zones of the team, and its name.
+    zones of the bot and of the team, and its name.
     """
     sql = (
         "SELECT 'linked' AS kind, o.id AS name, '' AS rules FROM people p JOIN people o ON o.linked=p.linked"
         " WHERE p.id=:person AND p.linked<>'' AND o.linked<>'' AND o.id<>p.id"
         " UNION ALL SELECT 'space', id, rules FROM spaces WHERE id=:space"
+        " UNION ALL SELECT 'zones', name, value FROM meta WHERE name=:zones"
         " UNION ALL SELECT 'former', name, value FROM meta WHERE name=:former"
         " UNION ALL SELECT 'former', m.name, m.value FROM people p JOIN people o ON o.linked=p.linked"
         " JOIN meta m ON m.name=:before || o.id WHERE p.id=:person AND p.linked<>'' AND o.linked<>'' AND o.id<>p.id"
@@ -264,8 +274,8 @@ def _known(connection: Connection, payer: Payer, rules: Rules) -> tuple[list[str
         )
     team = {"team": payer.team} if payer.team else {}
     before = {"former": returning.FORMER + payer.person, "before": returning.FORMER}
-    rows = connection.rows(sql, person=payer.person, space=payer.space, **before, **team)
-    found: dict[str, list[Row]] = {"linked": [], "former": [], "space": [], "team": []}
+    rows = connection.rows(sql, person=payer.person, space=payer.space, zones=own_zones.NAME, **before, **team)
+    found: dict[str, list[Row]] = {"linked": [], "former": [], "space": [], "zones": [], "team": []}
     for row in rows:
         found[row["kind"]].append(row)
     if payer.team and not found["team"]:
@@ -278,7 +288,8 @@ def _known(connection: Connection, payer: Payer, rules: Rules) -> tuple[list[str
     read = ((row["name"].removeprefix(returning.FORMER), row["rules"]) for row in found["former"])
     former = {person: gone for person, value in read if (gone := returning.read(value, rules.at))}
     linked = [row["name"] for row in found["linked"]]
-    return linked, former, rules_of("space"), zones_of(rules_of("team"), rules.zone), name
+    usual = own_zones.read(rules_of("zones"), rules.zone)
+    return linked, former, rules_of("space"), usual, zones_of(rules_of("team"), usual), name
 
 
 def _member(connection: Connection, team: str, persons: Sequence[str]) -> str:
@@ -406,17 +417,50 @@ def _cap(
             return own.get(key, usual)
 
 
-def owners_of(connection: Connection, teams: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The names of each team's owners."""
-    sql, values = listed(
-        "SELECT DISTINCT m.team, p.name FROM team_members m JOIN people p ON p.id=m.person"
-        " WHERE m.role='owner' AND m.team IN ({}) ORDER BY m.team, p.name",
-        teams,
+def owners_of(connection: Connection, team: str) -> tuple[str, ...]:
+    """The names of a team's owners."""
+    sql = (
+        "SELECT DISTINCT p.name FROM team_members m JOIN people p ON p.id=m.person"
+        " WHERE m.role='owner' AND m.team=:team ORDER BY p.name"
     )
-    found: dict[str, tuple[str, ...]] = {}
-    for row in connection.rows(sql, **values) if values else ():
-        found[row["team"]] = (*found.get(row["team"], ()), row["name"])
-    return found
+    return tuple(row["name"] for row in connection.rows(sql, team=team)) if team else ()
+
+
+def giver(payer: Standing, account: Account, unit: str, window: str, policy: Policy, owners: Sequence[str]) -> Text:
+    """Who can give more than the payer has of an account in a window: by a limit, or by a grant beside it.
+
+    owners: the names of those of the payer's team.
+    """
+    key = (account.name, unit, window)
+    ruled = not payer.payer.space.partition("/")[2].startswith(ALONE)
+    admin, home = text("an admin of this space"), text("an admin of the team's space")
+    named = Text("{words}", {"words": tuple(owners)}) if owners else None  # the same in every language
+    match account.kind:
+        case "team":
+            return home  # an owner divides what the team has, and has no more
+        case "share" if account.team:
+            return named or home
+        case "share":
+            return admin
+        case "space":
+            most = payer.own.get(key, policy.get(("space", unit, window)))
+            lower = payer.own.get((admins_limit(account.space).name, unit, window))
+            if lower is not None and (most is None or lower < most):
+                return admin
+        case "person" if key not in payer.own and (unit, window) not in _operators_tier(payer.tiers).limits:
+            # It is the usual one, before which an admin's goes, and for which whatever is granted stands in: but for
+            # that only where the operator has limited nothing of this unit.
+            if (account.name, unit) in _bound((account,), payer.own, payer.tiers):
+                named = None
+            if named and ruled:
+                return text("{owners} or an admin of this space", owners=named)
+            if named or ruled:
+                return named or admin
+    return text("the bot's operator")
+
+
+def _operators_tier(held: Iterable[Tier]) -> Tier:
+    return next((tier for tier in held if not tier.space), Tier(name=""))
 
 
 def titles(connection: Connection, accounts: Sequence[Account]) -> dict[str, Text]:

@@ -2,9 +2,9 @@
 
 A period is a name such as `2026-11-21`, `2026-W47` or `2026-11`; a new period is a new row, so nothing is ever reset.
 
-A space may move to another zone. Each window does so when the period ends that is running then; one that has the same
-name in the new zone, or an earlier one, goes on until a later name begins there. So no name ever comes back with
-nothing used in it, and what was used counts until its period is over.
+A space may move to another zone, and so may the bot. Each window does so when the period ends that is running then;
+one that has the same name in the new zone, or an earlier one, goes on until a later name begins there. So no name ever
+comes back with nothing used in it, and what was used counts until its period is over.
 """
 
 from collections.abc import Iterable
@@ -45,9 +45,16 @@ def resets(window: str, now: datetime, zone: str) -> datetime | None:
     return start.replace(tzinfo=ZoneInfo(zone))
 
 
-def history(zones: Iterable[tuple[str, int]], usual: str) -> Zones:
-    """What a space's rules keep, with the bot's own zone before it and for each "" in it."""
-    return ((usual, 0), *((zone or usual, at) for zone, at in sorted(zones, key=lambda each: each[1])))
+def history(zones: Iterable[tuple[str, int]], usual: Zones) -> Zones:
+    """Where a space was at what time: as its rules keep it, and with the bot (usual) before that and for each ""."""
+    (bots, _), *others = usual
+    own, found = "", [(bots, 0)]
+    moves = [(at, False, zone) for zone, at in others] + [(at, True, zone) for zone, at in zones]
+    for at, is_own, zone in sorted(moves, key=lambda move: move[0]):
+        own, bots = (zone, bots) if is_own else (own, zone)
+        if found[-1][0] != (own or bots):
+            found.append((own or bots, at))
+    return tuple(found)
 
 
 def periods_at(now: datetime, zones: Zones) -> dict[str, str]:

@@ -52,7 +52,7 @@ REPLIES = build(
     accounts=st.lists(
         build(
             AccountLine, name=TEXTS, unit=WORDS, window=WORDS, used=NUMBERS, held=NUMBERS, limit=st.none() | NUMBERS,
-            resets=st.none() | MOMENTS,
+            resets=st.none() | MOMENTS, ends=st.none() | MOMENTS,
         ),
         max_size=2,
     ).map(tuple),

@@ -10,6 +10,7 @@ from tests.bot.generation.core import Core
 
 SPACE = "fake/team"
 HERE = Place(adapter="fake", data={"room": "7"}, room="7")
+NAMED = Place(adapter="fake", data={"room": "marketing"}, room="marketing")  # where a room's id is its name
 
 
 async def told(core: Core, line: str, **more: Any) -> Reply:
@@ -99,6 +100,27 @@ async def test_what_does_not_fit_is_said_and_changes_nothing(running: Core, line
     assert word in str(reply.text)
     assert running.spaces.of(SPACE) == NO_RULES
     assert [each for each in await running.spaces.audit(SPACE, 10) if each.what.startswith("space ")] == []
+
+
+@pytest.mark.parametrize("rule", ["review", "alerts", "log", "channels", "channels add"])
+async def test_a_channel_that_is_not_there_is_refused_where_the_platform_tells_which_are(
+    running: Core, rule: str
+) -> None:
+    known = {"rooms": ("design-team", "marketing"), "place": NAMED}
+    reply = await told(running, f"/admin space {rule} #studio", **known)
+
+    assert str(reply.text) == "There is no channel “studio” here, but <#design-team>, <#marketing>."
+    assert running.spaces.of(SPACE) == NO_RULES
+    await told(running, f"/admin space {rule} #marketing", **known)
+    assert "marketing" in str(running.spaces.of(SPACE))
+
+
+async def test_a_channel_that_is_gone_can_be_taken_out(running: Core) -> None:
+    await told(running, "/admin space channels add #studio", place=NAMED)
+    assert running.spaces.of(SPACE).rooms == ("studio",)
+    await told(running, "/admin space channels remove #studio", place=NAMED, rooms=("design-team",))
+
+    assert running.spaces.of(SPACE) == NO_RULES
 
 
 async def test_a_word_that_is_nearly_in_the_list_is_named(running: Core) -> None:

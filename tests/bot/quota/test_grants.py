@@ -10,7 +10,7 @@ from bot.clock import micros
 from bot.errors import NotThere, QuotaExceeded
 from bot.i18n import say
 from bot.quota import grants, ledger
-from bot.quota.limits import Account, Policy
+from bot.quota.limits import Account, Policy, told
 from bot.quota.standing import Payer, Rules
 from bot.quota.tiers import Tier
 from tests.bot.quota.books import BOB, EVERYONE, SHARE, SPACE, Books, payer
@@ -273,7 +273,11 @@ def test_lines_show_what_is_left_of_a_grant_and_until_when(books: Books) -> None
         1,
         4,
     )
-    assert line.resets == NOON + timedelta(days=1)
+    assert (line.resets, line.ends) == (None, NOON + timedelta(days=1))
+    assert say(line.left_in_words, "en", "Asia/Shanghai") == "4 of 5 left, until 2026-12-01 20:00 Asia/Shanghai"
+    assert say(told(line), "en") == (
+        "Given to you by Ann: 4 left of 5 pictures until 2026-12-01 12:00 UTC (0 used, 1 held)"
+    )
 
 
 def paid(books: Books, *accounts: Account) -> list[tuple[int, int]]:

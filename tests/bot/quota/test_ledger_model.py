@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 from bot.audit import OPERATOR
 from bot.clock import micros
 from bot.errors import NotAllowed, QuotaExceeded, UsageError
-from bot.quota import grants, ledger
+from bot.quota import grants, ledger, own_zones
 from bot.quota.standing import Payer, Rules
 from bot.quota.tiers import Tier
-from bot.quota.windows import WINDOWS, history, periods_at, resets
+from bot.quota.windows import WINDOWS, Zones, history, periods_at, resets
 from tests.bot.quota.books import Books, PostgresBooks
 from tests.postgres import BOTH
 
@@ -63,7 +63,8 @@ CHANGES = st.one_of(
     *(
         st.tuples(st.just(name), st.tuples(*(st.sampled_from(each) for each in values)))
         for name, values in {
-            "the_space_moves": (ZONES,),
+            "the_space_moves": ((*ZONES, ""),),
+            "the_bot_moves": (ZONES,),
             "limits_change": (("space", "all"), UNITS, WINDOWS, ROOMY),
             "the_usual_limit_changes": (UNITS, WINDOWS, CAPS),
             "a_pool_gets_a_limit_of_its_own": ((*POOLS, "local:space:home"), UNITS, WINDOWS, ROOMY),
@@ -134,6 +135,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def begin(self, zone: str, now: datetime, own: int | None, given: int) -> None:
         """What is given is where most of it may go wrong, so there is much of it, and little else."""
         self.zone, self.now = zone, now
+        self.bots: Zones = ((zone, 0),)
+        self.books.do(own_zones.note, zone, micros(now))
         self.limits["person", "images", "day"] = own
         self.limits["space", "images", "month"] = 50
         if given & 1:
@@ -189,7 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def periods(self, account: str) -> dict[str, str]:
         moving = "space:home" in account or "team:red" in account
-        return periods_at(self.now, history(self.moves if moving else (), self.zone))
+        return periods_at(self.now, history(self.moves if moving else (), self.bots))
 
     def used(self, account: str, unit: str, window: str, period: str) -> tuple[int, int]:
         mine = [
@@ -409,6 +412,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.books.moved(
             *((zone, datetime.fromtimestamp(at / 1_000_000, UTC)) for zone, at in self.moves), space="home"
         )
+
+    def the_bot_moves(self, zone: str) -> None:
+        self.zone = zone
+        self.bots = (*self.bots, (zone, micros(self.now)))
+        self.books.do(own_zones.note, zone, micros(self.now))
 
     def limits_change(self, kind: str, unit: str, window: str, cap: int | None) -> None:
         self.limits[kind, unit, window] = cap

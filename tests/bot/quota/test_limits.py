@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-from bot.i18n import say
+from bot.i18n import say, text
 from bot.quota.limits import Account, accounts_of, line, refusal
 
 
 def words(unit: str = "images", window: str = "day", *, used: int = 3, limit: int | None = 5, wanted: int = 4) -> str:
     resets = None if window == "total" else datetime(2026, 11, 21, 23, tzinfo=UTC)
     short = line(Account("space:team"), unit, window, used=used, held=1, limit=limit, resets=resets)
-    return say(refusal(short, wanted).text, "en", "Europe/Berlin")
+    return say(refusal(short, wanted, text("an admin of this space")).text, "en", "Europe/Berlin")
 
 
 def test_a_refusal_names_account_limit_rest_and_the_new_beginning() -> None:

@@ -1,12 +1,14 @@
 """On which accounts a request draws, and whose limit holds on each of them."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
 
+from bot.audit import By
 from bot.errors import NotAllowed, QuotaExceeded
 from bot.i18n import say
-from bot.quota import ledger, standing
+from bot.quota import grants, ledger, standing
 from bot.quota.limits import Account, Policy, admins_limit, members_default
 from bot.quota.standing import Payer, Rules
 from bot.quota.tiers import Asked, Tier
@@ -206,29 +208,103 @@ def test_a_windows_zone_is_that_of_the_one_whose_account_it_is(books: Books) -> 
     assert books.problems() == ()
 
 
+HERE, HOME, OPERATOR = "an admin of this space", "an admin of the team's space", "the bot's operator"
+LOCAL, MEMBERS, SHARE = "local:space:team", "share:team:red", "share:space:team/bob"
+
+
 @pytest.mark.parametrize(
-    ("account", "who"),
+    ("limits", "team", "who"),
     [
-        ("all", "the bot's operator"),
-        ("person:bob", "the bot's operator"),
-        ("space:team", "an admin of this space"),
-        ("share:space:team/bob", "an admin of this space"),
-        ("team:red", "an admin of the team's space"),
-        ("share:team:red/bob", "Ann, Eve"),
+        ({"all": 2}, "red", OPERATOR),
+        ({"policy all": 2}, "", OPERATOR),
+        # A space: what its admins set below the operator's they can raise up to that.
+        ({"space:team": 2}, "red", OPERATOR),
+        ({"policy space": 2}, "", OPERATOR),
+        ({LOCAL: 2}, "", HERE),
+        ({LOCAL: 2, "policy space": 9}, "", HERE),
+        ({LOCAL: 2, "policy space": 2}, "", OPERATOR),
+        ({LOCAL: 9, "space:team": 2}, "", OPERATOR),
+        ({LOCAL: 2, "space:team": None, "policy space": 1}, "", HERE),
+        ({"policy space": 2, "alone": 1}, "", OPERATOR),
+        # A team: an owner divides what it has.
+        ({"team:red": 2}, "red", HOME),
+        ({"share:team:red/bob": 2}, "red", "Ann, Eve"),
+        ({MEMBERS: 2}, "red", "Ann, Eve"),
+        ({MEMBERS: 2, "orphaned": 1}, "red", HOME),
+        # A person: what the operator set for them by name or by a tier, and what is usual.
+        ({"person:bob": 2}, "red", OPERATOR),
+        ({"operators tier": 2}, "red", OPERATOR),
+        ({"spaces tier": 2}, "red", HERE),
+        ({SHARE: 2}, "red", HERE),
+        ({SHARE: 2, "policy person": 1}, "red", HERE),
+        ({"policy person": 2}, "", HERE),
+        ({"policy person": 2}, "red", f"Ann, Eve or {HERE}"),
+        ({"policy person": 2, "orphaned": 1}, "red", HERE),
+        ({"policy person": 2, "alone": 1}, "", OPERATOR),
+        ({"policy person": 2, "alone": 1}, "red", "Ann, Eve"),
+        # No grant but the operator's stands in for it any more, and an admin's limit still does.
+        ({"policy person": 2, "month person:bob": 50}, "red", HERE),
+        ({"policy person": 2, "month person:bob": 50, "alone": 1}, "red", OPERATOR),
     ],
 )
-def test_a_refusal_says_who_can_give_more(books: Books, account: str, who: str) -> None:
+def test_a_refusal_says_who_can_give_more(books: Books, limits: dict[str, int | None], team: str, who: str) -> None:
     for person in ("ann", "eve", "bob"):
         books.person(person)
-    books.team("red", "bob", "eve", "ann", owner="eve")
-    books.connection.execute("UPDATE team_members SET role='owner' WHERE person='ann'")
-    books.do(ledger.set_limit, account, "images", "week", 2)
+    books.team("red", "bob", "eve", "ann")
+    if "orphaned" not in limits:
+        books.connection.execute("UPDATE team_members SET role='owner' WHERE person IN ('ann', 'eve')")
+    space = "chat/dm:bob" if "alone" in limits else "team"
+    policy: dict[tuple[str, str, str], int | None] = {}
+    for name, amount in limits.items():
+        match name.split():
+            case ["policy", kind]:
+                policy[kind, "images", "week"] = amount
+            case ["month", account]:
+                books.do(ledger.set_limit, account, "images", "month", amount)
+            case [whose, "tier"]:
+                tier = Tier(name="t", space="team" if whose == "spaces" else "", limits={("images", "week"): amount})
+                books.tier(tier, "person:bob")
+                books.connection.execute("UPDATE tier_holders SET space=:space", space=tier.space)
+            case [account] if ":" in account or account == "all":
+                books.do(ledger.set_limit, account, "images", "week", amount)
+    now, asking = rules(policy), payer(team=team, space=space)
 
     with pytest.raises(QuotaExceeded) as refused:
-        books.do(ledger.hold, "g", payer(team="red"), {"images": 3, "usd": 0}, rules({}))
+        books.do(ledger.hold, "g", asking, {"images": 3, "usd": 0}, now)
     said = say(refused.value.text, "en")
     assert f"; {who} can give more." in said
     assert "2 left of 2 pictures a week, and this needs 3 pictures" in said
+    account = said.partition(":")[0]
+    (line,) = (
+        each
+        for each in books.do(ledger.lines, asking, now)
+        if (say(each.name, "en"), each.unit, each.window, each.limit) == (account, "images", "week", 2)
+    )
+    assert line.who is not None
+    assert say(line.who, "en") == who
+
+
+@pytest.mark.parametrize(
+    ("pool", "monthly", "taken"),
+    [("", None, True), ("space:team", None, True), ("team:red", None, True), ("", 50, True), ("space:team", 50, False)],
+)
+def test_whoever_is_named_for_the_usual_limit_can_give_more(
+    books: Books, pool: str, monthly: int | None, taken: bool
+) -> None:
+    """By a limit in the space, or by a grant out of a pool: but for that where the operator has limited the person."""
+    books.person("bob")
+    books.team("red", "bob")
+    usual = rules({("person", "images", "week"): 2})
+    if monthly:
+        books.do(ledger.set_limit, "person:bob", "images", "month", monthly)
+    if pool:
+        given = {"pool": pool, "person": "bob", "unit": "images", "amount": 1, "until": 2 * usual.at}
+        books.do(grants.give, **given, by=By("ann", "Ann"), at=0)
+    else:
+        books.do(ledger.set_limit, SHARE, "images", "week", 3)
+
+    with nullcontext() if taken else pytest.raises(QuotaExceeded):
+        books.do(ledger.hold, "g", payer(team="red"), {"images": 3, "usd": 0}, usual)
 
 
 def test_lines_show_what_is_limited_with_the_names_of_the_accounts(books: Books) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.clock import micros
+from bot.clock import micros, recent
 from bot.quota.windows import WINDOWS, Zones, history, periods, periods_at, resets, resets_at, zone_at
 
 TICK = timedelta(microseconds=1)
@@ -95,21 +95,26 @@ def test_the_hour_that_comes_twice_belongs_to_one_day() -> None:
     assert periods(first, "Europe/Berlin") == periods(second, "Europe/Berlin")
 
 
-# --- of a space that moves
+# --- of a space that moves, and of a bot that does
 
 WINDOWS_THAT_END = st.sampled_from(("day", "week", "month"))
 
 
-@st.composite
-def journeys(draw: st.DrawFn) -> tuple[Zones, datetime]:
-    """The zones that somebody chose over two months, and where they were before; and when it began."""
-    start = draw(MOMENTS)
-    steps = draw(st.lists(st.tuples(st.sampled_from(FAR_APART), st.integers(0, 20 * 86_400)), max_size=5))
+def moves_since(draw: st.DrawFn, start: datetime, zones: tuple[str, ...]) -> Zones:
+    steps = draw(st.lists(st.tuples(st.sampled_from(zones), st.integers(0, 20 * 86_400)), max_size=5))
     moves, at = [], start
     for zone, seconds in steps:
         at += timedelta(seconds=seconds)
         moves.append((zone, micros(at)))
-    return history(moves, draw(st.sampled_from(FAR_APART))), start
+    return tuple(moves)
+
+
+@st.composite
+def journeys(draw: st.DrawFn) -> tuple[Zones, datetime]:
+    """Where a space was over some months in which its admins and the bot's operator chose; and when it began."""
+    start = draw(MOMENTS)
+    bots = ((draw(st.sampled_from(FAR_APART)), 0), *moves_since(draw, start, FAR_APART))
+    return history(moves_since(draw, start, (*FAR_APART, "")), bots), start
 
 
 @given(journeys(), WINDOWS_THAT_END, st.lists(st.integers(0, 80 * 86_400), min_size=2, max_size=20))
@@ -198,4 +203,30 @@ def test_who_thinks_better_of_it_before_the_day_ends_has_not_moved() -> None:
 
 
 def test_the_bots_own_zone_stands_before_the_moves_and_for_no_zone() -> None:
-    assert history((("", 5), ("Asia/Tokyo", 3)), "UTC") == (("UTC", 0), ("Asia/Tokyo", 3), ("UTC", 5))
+    assert history((("", 5), ("Asia/Tokyo", 3)), (("UTC", 0),)) == (("UTC", 0), ("Asia/Tokyo", 3), ("UTC", 5))
+
+
+def test_a_space_without_a_zone_of_its_own_moves_with_the_bot() -> None:
+    bots = (("UTC", 0), ("Asia/Tokyo", 4), ("Europe/Berlin", 6))
+
+    assert history((), bots) == bots
+    assert history((("Asia/Kolkata", 3), ("", 5)), bots) == (
+        ("UTC", 0),
+        ("Asia/Kolkata", 3),
+        ("Asia/Tokyo", 5),
+        ("Europe/Berlin", 6),
+    )
+
+
+@given(st.data(), MOMENTS, WINDOWS_THAT_END, st.integers(0, 120 * 86_400))
+def test_what_the_bot_no_longer_keeps_of_its_moves_changes_no_period(
+    data: st.DataObject, start: datetime, window: str, seconds: int
+) -> None:
+    bots = ((data.draw(st.sampled_from(FAR_APART)), 0), *moves_since(data.draw, start, FAR_APART))
+    moves = moves_since(data.draw, start, (*FAR_APART, ""))
+    now = datetime.fromtimestamp(max(bots[-1][1], *(at for _, at in moves), 0) / 1_000_000, UTC)
+    now += timedelta(seconds=seconds)
+
+    kept = history(moves, recent(bots, micros(now)))
+    assert periods_at(now, kept)[window] == periods_at(now, history(moves, bots))[window]
+    assert resets_at(window, now, kept) == resets_at(window, now, history(moves, bots))
