@@ -61,10 +61,11 @@ def entries(connection: Connection, space: str | None, most: int, before_seq: in
         **({"before": before_seq} if before_seq else {}),
         most=most,
     )
-    return [_audited(row) for row in rows]
+    return [audited(row) for row in rows]
 
 
-def _audited(row: Row) -> Audited:
+def audited(row: Row) -> Audited:
+    """A row of the table."""
     return Audited(
         at=moment(row["at"]),
         name=row["name"],

@@ -112,7 +112,7 @@ def _account_lines(lines: Sequence[AccountLine], language: str) -> list[str]:
     drawn = []
     for line in worth_showing(lines):
         name = f"**{said(line.name, language)} · {say(line.unit_name, language)}**"
-        parts = [line.bar, say(line.left_in_words, language)]
+        parts = [line.bar, said(line.left_in_words, language)]
         if line.resets is not None and line.limit is not None:
             parts.append(said(text("starts anew {when}", when=line.resets), language, ago=True))
         drawn += [name, " · ".join(filter(None, parts))]

@@ -178,6 +178,25 @@ def _review(change: Audited, names: Names) -> Text | None:
     )
 
 
+def _limit(change: Audited, names: Names) -> Text | None:
+    kind, _, name = change.what.removeprefix("limit ").partition(" ")
+    pools = {"all": text("what everybody may use"), "space": text("this space")}
+    return text(
+        "The limit of {name} is {after} now; it was {before}.",
+        name=pools.get(kind) or verbatim(name),
+        before=_compact(change.before),
+        after=_compact(change.after),
+    )
+
+
+def _decided(change: Audited, names: Names) -> Text | None:
+    id = change.what.removeprefix("possibly billed ")
+    return {
+        "charged": text("{id}, which was possibly billed, is charged.", id=id),
+        "released": text("{id}, which was possibly billed, is not charged.", id=id),
+    }.get(str(change.after))
+
+
 def _joined(change: Audited, names: Names) -> Text | None:
     if not isinstance(change.after, list):
         return None
@@ -199,6 +218,12 @@ _SAID: dict[str, Callable[[Audited, Names], Text | None]] = {
     "grant ": _grant,
     "refund ": _refund,
     "review ": _review,
+    "limit ": _limit,
+    "cancel ": lambda change, names: text("stopped {id}", id=change.what.removeprefix("cancel ")),
+    "possibly billed ": _decided,
+    "dashboard opened": lambda change, names: text("opened the dashboard"),
+    "dashboard refused": lambda change, names: text("was refused the dashboard"),
+    "dashboard left": lambda change, names: text("left the dashboard"),
     "refused": lambda change, names: text("was refused {command}", command=str(change.after)),
     "link refused": lambda change, names: text("typed a wrong code"),
     "link": _joined,

@@ -14,7 +14,7 @@ from bot.audit import By
 from bot.capabilities import check, check_asked, cost, inputs
 from bot.catalogue import InputLimits, Model
 from bot.catalogue.router import Router
-from bot.catalogue.sizes import MATCH, known_ratio, resolve
+from bot.catalogue.sizes import MATCH, known_ratio, resolve, top_tier
 from bot.chat import Attachment
 from bot.clock import micros
 from bot.commands.choice import Allows, Check, choose, every_offer, with_nearest
@@ -146,6 +146,7 @@ class Drawing:
             payer=asking.payer(team),
             review=review,
             rules=asking.rules,
+            top=top_tier(offers[0]),
         )
         return await self.service.accept(draft)
 

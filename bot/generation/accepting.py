@@ -6,6 +6,8 @@ Functions here run inside `Database.transaction`. If any limit is short nothing 
 import json
 from dataclasses import asdict, dataclass, replace
 
+from bot import audit
+from bot.audit import By
 from bot.chat import Place
 from bot.errors import NotAllowed, Unavailable, UsageError
 from bot.generation import inbox
@@ -14,7 +16,7 @@ from bot.generation.record import Generation, load, new_id, note, write_place
 from bot.generation.states import IN_FLIGHT, PostingState, State, listed
 from bot.i18n import Text, text
 from bot.people import Person
-from bot.quota import ledger, standing
+from bot.quota import ledger, standing, tiers
 from bot.quota.standing import Payer, Rules, Standing
 from bot.quota.tiers import Asked
 from bot.request import ImageRequest, Reference
@@ -28,7 +30,8 @@ class Draft:
     look at its pictures before they are shown. payer: who pays; None for the person alone, for no team. rules: those of
     the space, by which it was checked; None where nothing was.
 
-    others: pictures of the quoted message that could have been meant instead; `index` is their place in it.
+    others: pictures of the quoted message that could have been meant instead; `index` is their place in it. top: the
+    model's largest size, "" where nobody is to be offered that.
     """
 
     invocation: str
@@ -47,6 +50,7 @@ class Draft:
     review: bool = False
     payer: Payer | None = None
     rules: SpaceRules | None = None
+    top: str = ""
 
     @property
     def paid_by(self) -> Payer:
@@ -122,6 +126,7 @@ def go(
 
 def cancel(connection: Connection, generation: str, person: Person, at: int) -> Generation:
     """Stop it: at once and free while it waits; what runs is marked, and its runner drops what was not yet sent.
+    Whoever stops what somebody else asked for is on record.
 
     Returns the generation as it was before. Raises `NotAllowed`, `NotThere`, `UsageError` when it has ended.
     What was taken out of the line is so again: an asking that a crash interrupted is told the same the second time.
@@ -142,6 +147,7 @@ def cancel(connection: Connection, generation: str, person: Person, at: int) -> 
         connection.execute("UPDATE jobs SET state='dropped' WHERE generation=:id AND state='ready'", id=before.id)
         note(connection, before.id, "cancelled", at)
         want_post(connection, before.id)
+        _audit_cancel(connection, before, person, "cancelled", at)
         return before
     # One that waits again although a part of it was paid for is marked, too: its turn settles what came.
     marked = connection.execute(
@@ -151,7 +157,15 @@ def cancel(connection: Connection, generation: str, person: Person, at: int) -> 
     if not marked:
         raise UsageError(text("{id} has ended already; there is nothing to cancel.", id=before.id))
     note(connection, before.id, "cancel asked", at)
+    if not before.cancelled:
+        _audit_cancel(connection, before, person, "cancel asked", at)
     return replace(before, state=State.RUNNING) if before.state is State.QUEUED else before
+
+
+def _audit_cancel(connection: Connection, before: Generation, person: Person, how: str, at: int) -> None:
+    if not person.owns(before):
+        by = By(person.id, person.name)
+        audit.note(connection, before.space, by, f"cancel {before.id}", str(before.state), how, at)
 
 
 def expire_questions(connection: Connection, before: int, at: int) -> list[str]:
@@ -225,13 +239,15 @@ def _hold(
 
 def _store(connection: Connection, generation: str, state: State, draft: Draft, payer: Standing, at: int) -> None:
     request = draft.request
+    # The roles by which somebody has a tier are known only while they ask.
+    grows = tiers.allows(payer.tiers, Asked(model=request.model, size=draft.top, references=1))
     connection.execute(
         "INSERT INTO generations (id, invocation, person, person_name, space, adapter, language, request, provider,"
         " providers, model, count, price, parent, parent_index, others, notes, private, state, priority, created_at,"
-        " team, in_flight)"
+        " team, in_flight, grows)"
         " VALUES (:id, :invocation, :person, :name, :space, :adapter, :language, :request, :provider, :providers,"
         " :model, :count, :price, :parent, :parent_index, :others, :notes, :private, :state, :priority, :at,"
-        " :team, :in_flight)",
+        " :team, :in_flight, :grows)",
         id=generation,
         invocation=draft.invocation,
         person=draft.person.id,
@@ -255,6 +271,7 @@ def _store(connection: Connection, generation: str, state: State, draft: Draft, 
         at=at,
         team=payer.payer.team,
         in_flight=payer.in_flight,
+        grows=int(grows),
     )
     if draft.review:
         review_due(connection, generation, draft.person.space)

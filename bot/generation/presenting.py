@@ -125,7 +125,7 @@ def result_buttons(generation: Generation, model: Model | None, index: int = 0) 
         buttons.append(
             Button(command="edit", generation=generation.id, index=index, label=text("Edit"), asks=ask, picks=True)
         )
-        if draws and model and model.references and _can_grow(generation, model):
+        if draws and model and model.references and generation.grows and _can_grow(generation, model):
             label = verbatim(top_tier(model))
             buttons.append(Button(command="upscale", generation=generation.id, index=index, label=label, picks=True))
     buttons.append(Button(command="details", generation=generation.id, label=text("Details")))

@@ -51,6 +51,7 @@ class Generation:
 
     review: "" where nobody need look at it first, else "due" until it has ended, "waiting" for an admin, "approved" or
     "refused" by one, or "released" because reviews were switched off. team: the id of the one that pays, "" for none.
+    grows: the tiers of whoever asked allow its pictures at the model's top size.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Generation:
     review: str = ""
     team: str = ""
     refunded_at: int = 0
+    grows: bool = True
 
     @property
     def given_back(self) -> bool:
@@ -151,6 +153,7 @@ def _generation(row: Row, images: list[Row], jobs: list[Row]) -> Generation:
     return Generation(
         **same,
         request=ImageRequest.from_json(json.loads(row["request"])),
+        grows=bool(row["grows"]),
         state=State(row["state"]),
         notes=tuple(Text.from_json(each) for each in json.loads(row["notes"])),
         private=bool(row["private"]),

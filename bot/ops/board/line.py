@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from bot.audit import By, note
 from bot.clock import moment
 from bot.errors import NotThere, UsageError
+from bot.generation import accepting, record, settling
 from bot.generation import queue as waiting_line
-from bot.generation import record, settling
 from bot.generation.states import IN_FLIGHT, WAITING, State, listed
 from bot.i18n import text
 from bot.ops.board.rights import Rights, in_sight, may_see, may_stop, not_yours, only_operator
@@ -91,30 +91,15 @@ def queue(connection: Connection, viewer: Rights) -> Queue:
     )
 
 
-def stopping(connection: Connection, viewer: Rights, id: str) -> Person:
-    """As whom the viewer cancels it. Raises `NotThere` and `NotAllowed`."""
+def cancel(connection: Connection, viewer: Rights, id: str, at: int) -> str:
+    """Its id as it is stored. Raises `NotThere`, `NotAllowed`, and `UsageError` where it has ended."""
     where = in_sight(viewer)
     row = connection.row(f"SELECT * FROM generations WHERE id=:id AND {where.sql}", id=id.lower(), **where.values)
     if row is None:
         raise NotThere(text("There is no request with the id {id}.", id=id[:40]))
     if not may_stop(viewer, row):
         raise not_yours()
-    own = row["person"] in viewer.persons
-    return Person(
-        id=row["person"] if own else _who(viewer).id,
-        name=viewer.name,
-        settings={},
-        admin=not own,
-        space=row["space"],
-        everywhere=viewer.operates,
-    )
-
-
-def stopped(connection: Connection, viewer: Rights, id: str, before: str, at: int) -> None:
-    """Who cancels what another person asked for is written down."""
-    found = record.load(connection, id)
-    if found.person not in viewer.persons:
-        note(connection, found.space, _who(viewer), f"cancel {found.id}", before, str(found.state), at)
+    return accepting.cancel(connection, row["id"], _as_person(viewer, row), at).id
 
 
 def possibly_billed(connection: Connection, viewer: Rights, after: timedelta) -> tuple[Possible, ...]:
@@ -141,6 +126,19 @@ def resolve(connection: Connection, viewer: Rights, id: str, charge: bool, at: i
     if not settling.resolve_one(connection, found.id, at, charge=charge, reason=reason, zone=zone):
         raise UsageError(text("{id} is decided already; there is nothing to charge or to give back.", id=found.id))
     note(connection, found.space, who, f"possibly billed {found.id}", "possible", words, at)
+
+
+def _as_person(viewer: Rights, row: Row) -> Person:
+    """As whom the viewer cancels it."""
+    own, who = row["person"] in viewer.persons, _who(viewer)
+    return Person(
+        id=row["person"] if own else who.id,
+        name=who.name,
+        settings={},
+        admin=not own,
+        space=row["space"],
+        everywhere=viewer.operates,
+    )
 
 
 def _who(viewer: Rights) -> By:

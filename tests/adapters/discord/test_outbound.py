@@ -265,3 +265,13 @@ def test_waiting_is_told_as_a_time_that_counts_by_itself() -> None:
         (only,) = [one["content"] for one in walk(drawn["components"]) if one["type"] == 10]
 
         assert only == f"Drawing since {stamp}."
+
+
+def test_what_was_granted_ends_and_does_not_begin_anew() -> None:
+    grant = AccountLine(
+        name=verbatim("Given to you"), unit="images", window="total", used=1, held=0, limit=5, resets=None, ends=NOON
+    )
+    drawn = json.dumps(message(Reply(text=text("What you may still use"), accounts=(grant,))))
+
+    assert f"4 of 5 left, until <t:{int(NOON.timestamp())}:f>" in drawn
+    assert "anew" not in drawn

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from adapters.feishu.outbound import MOST_PICTURES, Aside, card, stamp
 from bot.chat import AccountLine, Button, Reply, Tone
 from bot.i18n import LANGUAGES, Link, Text, text, verbatim
-from tests.adapters.feishu.card_samples import CASES, GENERATION, MODELS, NOON, picture, result, shown
+from tests.adapters.feishu.card_samples import CASES, GENERATION, MODELS, NOON, account, picture, result, shown
 from tests.simulators.feishu.cards import problems
 from tests.simulators.feishu.reading import texts, walk
 
@@ -258,3 +258,11 @@ def test_models_are_offered_once_each_and_the_usual_is_none_of_them() -> None:
     assert [one["value"] for one in select["options"]] == list(MODELS)
     assert select["placeholder"]["content"] == "Model: as usual"
     assert "initial_index" not in select
+
+
+def test_what_was_granted_ends_and_does_not_begin_anew() -> None:
+    grant = account("images", "total", used=1, held=0, limit=5, ends=NOON)
+    drawn = json.dumps(card(Reply(text=text("What you may still use"), accounts=(grant,))))
+
+    assert "4 of 5 left, until 2026-11-21 12:00 UTC" in drawn
+    assert "anew" not in drawn

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from bot import audit
 from bot.chat import Quoted, Reply, Tone
 from bot.generation import accepting, inbox
+from bot.generation.accepting import Accepted
 from bot.generation.record import Generation
 from bot.generation.states import State
 from bot.i18n import say
@@ -421,6 +423,21 @@ async def test_only_the_maker_or_an_admin_cancels(running: Core) -> None:
     assert (await running.load(generation)).cancelled
     go_on.set()
     await running.delivery.end_of(generation)
+
+
+async def test_an_admin_who_stops_what_somebody_else_asked_for_is_on_record_once(core: Core) -> None:
+    theirs, own = await core.ask("/imagine a fox"), await core.ask("/imagine a hare", by="root")
+    assert isinstance(theirs, Accepted)
+    assert isinstance(own, Accepted)
+    for id in (theirs.generation, theirs.generation, own.generation):
+        await core.answer(f"/cancel {id}", by="root", admin=True)
+
+    rows = [each for each in await core.database.read(audit.entries, None, 50) if each.what.startswith("cancel")]
+    assert [(each.name, each.what, each.before, each.after) for each in rows] == [
+        ("root", f"cancel {theirs.generation}", "queued", "cancelled")
+    ]
+    said = await core.answer("/admin audit", by="root", admin=True)
+    assert f"root: stopped {theirs.generation}" in [str(words) for _, words in said.rows]
 
 
 async def test_what_runs_cannot_be_deleted(running: Core) -> None:

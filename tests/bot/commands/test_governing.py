@@ -37,11 +37,15 @@ async def told(core: Core, line: str, *, by: str = "root", **more: Any) -> Reply
     return await core.answer(line, by=by, admin=by == "root", place=HERE, **more)
 
 
-async def done(core: Core, line: str, *, by: str = "root") -> Reply:
-    reply = await told(core, line, by=by)
+async def done(core: Core, line: str = "", *, by: str = "root", **more: str) -> Reply:
+    reply = await told(core, line, by=by, **more)
     assert reply.tone is Tone.ANSWER, str(reply.text)
     assert reply.private
     return reply
+
+
+def shown(reply: Reply) -> str:
+    return "\n".join(f"{label} {value}" for label, value in reply.rows)
 
 
 async def refused(core: Core, line: str, *, by: str = "root") -> str:
@@ -321,6 +325,28 @@ async def test_a_channel_gives_a_team(bot: Core) -> None:
     assert "You are in no team" in str((await done(bot, "/team", by="eve")).text)
 
 
+@pytest.mark.parametrize(
+    ("bound", "grows"), [("size 2K", False), ("size 4K", True), ("references 0", False), ("models seedream-4", True)]
+)
+async def test_nobody_is_offered_to_enlarge_what_their_tier_does_not_let_them(
+    bot: Core, bound: str, grows: bool
+) -> None:
+    """By the one who asked, whoever looks at it: in this channel alone people have the tier."""
+    await done(bot, "/admin tier create pro")
+    await done(bot, f"/admin tier set pro {bound}")
+    await done(bot, "/admin role #7 tier pro")
+
+    drawn = await bot.answer("/imagine a fox --model seedream-4", by="bob", place=HERE)
+    free = await bot.answer("/imagine a fox --model seedream-4", by="bob")
+    shown = await bot.answer(f"/show {drawn.generation}", by="eve")
+    again = await bot.answer(press=f"again:{drawn.generation}:0", by="eve")
+    offered = ["upscale" in {each.command for each in reply.buttons} for reply in (drawn, free, shown, again)]
+    assert offered == [grows, True, grows, True]
+    assert {"again", "vary", "edit"} <= {each.command for each in drawn.buttons}
+    pressed = await bot.answer(press=f"upscale:{drawn.generation}:0", by="bob", place=HERE)
+    assert (pressed.tone is Tone.ANSWER) == grows
+
+
 # --- grants and refunds
 
 
@@ -372,7 +398,7 @@ async def test_an_asking_that_is_dispatched_again_grants_once(bot: Core) -> None
         "/admin role #8 team Design",
         "/team share @bob 5 images per day",
         "/team remove @bob",
-        "/link {code}",
+        "link:{asked}:0",
         "/unlink",
     ],
 )
@@ -380,9 +406,9 @@ async def test_what_was_done_and_never_answered_is_answered_the_same_and_not_don
     for made in ("team create Design", "team owner Design @root", "team add Design @bob"):
         await done(bot, f"/admin {made}")
     if line == "/unlink":
-        await done(bot, f"/link {await _code(bot, 'eve')}")
+        await done(bot, press=f"link:{await _asked(bot, 'eve')}:0")
     (generation,) = await bot.database.fetch("SELECT id FROM generations WHERE person_name='bob'")
-    words = line.format(generation=generation["id"], code=await _code(bot, "bob"))
+    words = line.format(generation=generation["id"], asked=await _asked(bot, "bob"))
     first = await _unanswered(bot, "event", words)
     kept, rows = await _kept(bot.database), len(await audited(bot, None))
     again = await _unanswered(bot, "event", words)
@@ -406,10 +432,17 @@ async def _code(bot: Core, by: str) -> str:
     return str((await done(bot, "/link", by=by)).text).split()[2].rstrip(".")
 
 
+async def _asked(bot: Core, by: str) -> str:
+    """What the button carries when an admin has typed somebody's code."""
+    return (await told(bot, f"/link {await _code(bot, by)}")).buttons[0].generation
+
+
 async def _unanswered(bot: Core, event: str, line: str) -> Reply:
     """What an admin would be answered by a process that ends before anybody reads it."""
-    invocation = bot.invocation(line, by="root", admin=True, place=HERE, id=event)
-    await bot.database.transaction(inbox.receive, event, "fake", {"event": event}, bot.at)
+    said = {"line": line} if line.startswith("/") else {"press": line}
+    invocation = bot.invocation(**said, by="root", admin=True, place=HERE, id=event)
+    # In its lease, or the dispatcher would take it over meanwhile.
+    await bot.database.transaction(inbox.receive, event, "fake", {"event": event}, bot.at, "ended", 3_600_000_000)
     try:
         answer = await bot.dispatcher._answer(await bot.dispatcher._asking(invocation))
     except BotError as refusal:
@@ -431,6 +464,15 @@ async def test_a_picture_is_refunded_once(bot: Core) -> None:
 
 
 # --- another space
+
+
+async def test_limits_are_told_in_words(bot: Core) -> None:
+    await done(bot, "/admin limit person @bob 20 images per day")
+    await done(bot, "/admin limit space 9 images per day")
+
+    words = shown(await done(bot, "/admin audit"))
+    assert "root: The limit of bob in this space is 20 images per day now; it was default." in words
+    assert "root: The limit of this space is 9 images per day now; it was default." in words
 
 
 async def test_an_admin_of_another_space_touches_nothing_here(bot: Core) -> None:
@@ -494,8 +536,13 @@ async def test_a_forged_button_forgets_nobody(bot: Core, press: str) -> None:
 
 
 async def test_accounts_are_linked_by_a_code(bot: Core) -> None:
-    code = str((await done(bot, "/link", by="bob")).text).split()[2].rstrip(".")
-    assert "2 accounts" in str((await done(bot, f"/link {code.lower()}", by="eve")).text)
+    code = await _code(bot, "bob")
+    question = await told(bot, f"/link {code.lower()}", by="eve")
+    assert (question.tone, question.private) == (Tone.QUESTION, True)
+    assert "joins your account with bob (fake)" in str(question.text)
+    assert "until 2026-11-21 12:10 UTC" in str(question.notes[1])
+    assert code not in str(question)
+    assert "2 accounts" in str((await done(bot, press=question.buttons[0].id, by="eve")).text)
 
     lines = [line for line in (await done(bot, "/quota", by="eve")).accounts if line.account.startswith("person:")]
     assert len({line.account for line in lines if (line.unit, line.window) == ("images", "total")}) == 1
