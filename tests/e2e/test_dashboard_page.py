@@ -198,6 +198,18 @@ async def test_on_a_phone_the_pages_are_behind_a_button(desk: Desk, browser: Bro
         await expect(page.get_by_role("button", name="Cancel q2aaaaaa")).to_be_in_viewport(ratio=1)
 
 
+async def test_on_a_phone_the_pages_are_reached_by_keyboard(desk: Desk, browser: Browser) -> None:
+    async with operating(desk, browser, viewport=PHONE, reduced_motion="no-preference") as (visitor, _):
+        page = visitor.page
+        opener = page.get_by_role("button", name="Show the pages")
+        await opener.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Close the pages")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(opener).to_be_focused()
+        await expect(opener).to_have_attribute("aria-expanded", "false")
+
+
 async def test_the_charts_stand_beside_a_table(desk: Desk, browser: Browser) -> None:
     async with operating(desk, browser) as (visitor, dashboard):
         await visitor.page.goto(f"{dashboard}/spend?since=2026-11-16&until=2026-11-21")
@@ -206,6 +218,15 @@ async def test_the_charts_stand_beside_a_table(desk: Desk, browser: Browser) -> 
         await chart.get_by_text("As a table").click()
         await expect(chart.locator("tbody tr")).to_have_count(6)
         await expect(chart.locator("tbody tr").first).to_contain_text("2026-11-21")
+
+
+async def test_a_year_is_drawn_by_month(desk: Desk, browser: Browser) -> None:
+    async with operating(desk, browser) as (visitor, dashboard):
+        await visitor.page.goto(f"{dashboard}/spend?by=day&since=2025-11-22&until=2026-11-21")
+        chart = visitor.page.get_by_role("figure", name="Spent by month")
+        await expect(chart.locator("rect.bar")).to_have_count(13)
+        await expect(visitor.page.get_by_role("heading", name="By: Month")).to_be_visible()
+        assert await visitor.violations() == []
 
 
 async def test_the_colours_and_the_language_are_those_of_the_chat_page(desk: Desk, browser: Browser) -> None:

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from adapters.web import ports
 from adapters.web.dashboard import words
-from adapters.web.dashboard.charts import every_day
+from adapters.web.dashboard.charts import every_day, every_month
 from adapters.web.dashboard.table import written
 from adapters.web.dashboard.view import Reader, draw
 from adapters.web.guard import is_https
@@ -248,8 +248,9 @@ class Dashboard:
     async def _person(self, request: web.Request, reader: Reader) -> web.Response:
         since, until = self._days(request)
         person = await self._board.person(_rights(reader), request.match_info["id"], since=since, until=until)
-        usd = every_day([(day.key, day.sums.usd) for day in person.days], since, until)
-        return _page("person", reader, at="people", person=person, usd=usd)
+        every = every_month if person.step == "month" else every_day
+        usd = every([(day.key, day.sums.usd) for day in person.days], since, until)
+        return _page("person", reader, at="people", person=person, usd=usd, since=since, until=until)
 
     async def _spend(self, request: web.Request, reader: Reader) -> web.Response:
         since, until = self._days(request)
@@ -262,14 +263,16 @@ class Dashboard:
             *(self._board.spend(rights, each, since, until) for each in wanted),
         )
         days, spend = spends[0], spends[-1]
+        every = every_month if days.step == "month" else every_day
         return _page(
             "spend",
             reader,
             since=since,
             until=until,
             by=by,
-            usd=every_day([(day.key, day.sums.usd) for day in days.rows], since, until),
-            images=every_day([(day.key, day.sums.images) for day in days.rows], since, until),
+            step=days.step,
+            usd=every([(day.key, day.sums.usd) for day in days.rows], since, until),
+            images=every([(day.key, day.sums.images) for day in days.rows], since, until),
             spend=spend,
             more=Text(words.MORE_ROWS.message, {"count": len(spend.rows)}),
             latency=latency,

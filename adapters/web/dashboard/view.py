@@ -1,10 +1,11 @@
 """The dashboard's pages as HTML, for one reader."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -43,6 +44,11 @@ class Reader:
     def scope(self) -> str:
         """Of what the figures are, in a sentence."""
         return self.say(words.SCOPES[self.session.rights.kind]) if self.session else ""
+
+    @property
+    def many(self) -> bool:
+        """Whether they look at more than themselves: times and causes are not counted for each person."""
+        return self.session is not None and self.session.rights.kind != "person"
 
     @property
     def pages(self) -> Mapping[str, str]:
@@ -93,7 +99,10 @@ def _environment() -> jinja2.Environment:
         by_words=BY,
         bars=charts.bars,
         share=charts.share,
+        booked=booked,
         cause=cause,
+        home=home,
+        limits=limits,
         window=window,
         **{each.__name__: each for each in (words.members, words.tries, words.credits, words.state)},
         **{each.__name__: each for each in (words.cancel_this, words.charge_this, words.release_this)},
@@ -124,14 +133,58 @@ def within(bound: float | None) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value of the audit log: words as they are, anything else as it was stored."""
+    """A value of the audit log, without the signs of how it was stored."""
     match value:
-        case None | "":
+        case None | "" | []:
             return "–"
         case str():
             return value
+        case list():
+            return ", ".join(map(shown, value))
+        case dict():
+            return ", ".join(f"{name}: {shown(each)}" for name, each in value.items()) or "–"
         case _:
-            return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+            return json.dumps(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What happened on one account at one moment, pictures and money together."""
+
+    at: datetime
+    what: Text
+    name: Text
+    held: tuple[str, ...]
+    spent: tuple[str, ...]
+    reason: str
+
+
+def booked(entries: Iterable[Any]) -> Iterator[Booked]:
+    """The books' entries, which come in order; one for each unit of an account would be the same twice."""
+    for _, group in groupby(entries, key=lambda each: (each.at, each.kind, each.account, each.reason)):
+        units = list(group)
+        yield Booked(
+            at=units[0].at,
+            what=words.booking(units[0].kind, spends=any(each.spent for each in units)),
+            name=units[0].name,
+            held=tuple(amount(each.held, each.unit) for each in units if each.held),
+            spent=tuple(amount(each.spent, each.unit) for each in units if each.spent),
+            reason=units[0].reason,
+        )
+
+
+def limits(accounts: Iterable[AccountLine]) -> Iterator[tuple[AccountLine, ...]]:
+    """A row for each limit, and for what an account used without one; what is neither limited nor used is left out."""
+    for _, group in groupby(accounts, key=lambda each: (each.account, each.name)):
+        lines = list(group)
+        yield from ((line,) for line in lines if line.limit is not None)
+        if used := tuple(line for line in lines if line.limit is None and (line.used or line.held)):
+            yield used
+
+
+def home(account: AccountLine) -> str:
+    """The space that a share is of: one person may have many, all called the same."""
+    return account.account.removeprefix("share:space:").rpartition("/")[0] if "share:space:" in account.account else ""
 
 
 def cause(name: str) -> Text:

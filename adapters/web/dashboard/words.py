@@ -64,6 +64,10 @@ WORDS: Mapping[str, Text] = {
     "pictures_by_day": text("Pictures by day"),
     "as_table": text("As a table"),
     "day": text("Day"),
+    "by_month": text("Spent by month"),
+    "pictures_by_month": text("Pictures by month"),
+    "of_month": text("Month"),
+    "in_months": text("So long a time is told by month; its first and last month count only as far as these days go."),
     "nothing": text("Nothing is on record."),
     "no_match": text("Nothing fits this search."),
     "everybody": text("Everybody together"),
@@ -77,6 +81,7 @@ WORDS: Mapping[str, Text] = {
     "resets": text("Starts anew"),
     "unlimited": text("unlimited"),
     "never": text("does not start anew"),
+    "usable_until": text("until"),
     "name": text("Name"),
     "last": text("Last asked"),
     "search": text("Search"),
@@ -121,7 +126,6 @@ WORDS: Mapping[str, Text] = {
     "command": text("The command for this picture"),
     "price": text("Price"),
     "when": text("When"),
-    "who": text("Who"),
     "what": text("What"),
     "before": text("Before"),
     "after": text("After"),
@@ -134,6 +138,9 @@ WORDS: Mapping[str, Text] = {
     "possibly_hint": text(
         "The provider gave no clear answer for these, so nobody knows whether it bills them. Look into its own"
         " account, then charge what it billed and release what it did not."
+    ),
+    "possibly_others": text(
+        "The provider gave no clear answer for these. The bot's operator decides whether they are charged."
     ),
     "none_possibly": text("There is nothing to reconcile."),
     "charge": text("Charge"),
@@ -208,6 +215,22 @@ CAUSES: Mapping[str, Text] = {
     "cancelled": text("Cancelled"),
     "failed": text("Failed for another reason"),
 }
+
+
+BOOKED: Mapping[str, Text] = {
+    "hold": text("held"),
+    "settle": text("charged for what was made"),
+    "charge": text("charged after all"),
+    "release": text("given back"),
+    "refund": text("refunded"),
+}
+
+
+def booking(kind: str, *, spends: bool) -> Text:
+    """What an entry of the books is called: a settlement of nothing gives back what was held."""
+    if kind == "settle" and not spends:
+        return BOOKED["release"]
+    return BOOKED.get(kind, Text("{words}", {"words": kind}))
 
 
 def members(count: int) -> Text:

@@ -1,13 +1,13 @@
 """Who changed what, when, and what it was before."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nlargest
 
-from bot.clock import moment
+from bot.audit import Audited, audited
+from bot.commands.audited import Names, in_words, names_in
 from bot.errors import UsageError
-from bot.i18n import text
+from bot.i18n import Text, text
 from bot.ops.board.rights import SPACE, Rights, Where, not_yours
 from bot.storage.connection import Connection, Row
 
@@ -17,7 +17,9 @@ _ROWS = "SELECT * FROM audit WHERE seq<:last"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """space: "" for what is the operator's own. before, after: as they were stored, any JSON."""
+    """space: "" for what is the operator's own. words: who did what, as chats tell it. before, after: as they were
+    stored, any JSON.
+    """
 
     seq: int
     at: datetime
@@ -25,6 +27,7 @@ class Changed:
     person: str
     name: str
     what: str
+    words: Text
     before: object
     after: object
 
@@ -51,7 +54,11 @@ def audit(connection: Connection, viewer: Rights, *, before: int = 0, most: int 
         )
     newest = nlargest(most + 1, rows, key=lambda row: int(row["seq"]))
     kept = newest[:most]
-    return Audit(rows=tuple(_changed(row) for row in kept), before=kept[-1]["seq"] if len(newest) > most else 0)
+    changes = [audited(row) for row in kept]
+    names = names_in(connection, changes)
+    return Audit(
+        rows=tuple(_changed(each, names) for each in changes), before=kept[-1]["seq"] if len(newest) > most else 0
+    )
 
 
 def terms(viewer: Rights) -> list[Where]:
@@ -63,14 +70,15 @@ def terms(viewer: Rights) -> list[Where]:
     return [Where("space=:space", {"space": each}) for each in viewer.spaces]
 
 
-def _changed(row: Row) -> Changed:
+def _changed(each: Audited, names: Names) -> Changed:
     return Changed(
-        seq=row["seq"],
-        at=moment(row["at"]),
-        space=row["space"],
-        person=row["person"],
-        name=row["name"],
-        what=row["what"],
-        before=json.loads(row["before"]),
-        after=json.loads(row["after"]),
+        seq=each.seq,
+        at=each.at,
+        space=each.space,
+        person=each.by,
+        name=each.name,
+        what=each.what,
+        words=in_words(each, names),
+        before=each.before,
+        after=each.after,
     )

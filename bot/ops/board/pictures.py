@@ -36,6 +36,8 @@ from bot.ops.board.rights import (
     terms,
 )
 from bot.ops.views import OPTIONS
+from bot.quota import standing
+from bot.quota.limits import Account
 from bot.storage.connection import Connection, Row
 
 SEARCHED, SEARCHED_APART = 50_000, 20_000
@@ -104,11 +106,12 @@ class Kin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A line of the books; numbers are pictures or micro-USD."""
+    """A line of the books; numbers are pictures or micro-USD. name: what the account is called."""
 
     at: datetime
     kind: str
     account: str
+    name: Text
     unit: str
     held: int
     spent: int
@@ -426,20 +429,33 @@ def _one_kin(connection: Connection, viewer: Rights, row: Row, depth: int) -> Ki
 
 def _entries(connection: Connection, viewer: Rights, row: Row) -> tuple[Entry, ...]:
     """What the books say of it, on the accounts that are the viewer's business."""
-    found = connection.rows("SELECT * FROM entries WHERE generation=:id ORDER BY at, kind, account, unit", id=row["id"])
+    rows = connection.rows("SELECT * FROM entries WHERE generation=:id ORDER BY at, kind, account, unit", id=row["id"])
+    found = [each for each in rows if concerns(viewer, each["account"])]
+    titles = standing.titles(connection, [Account(name) for name in sorted({each["account"] for each in found})])
     return tuple(
         Entry(
             at=moment(each["at"]),
             kind=each["kind"],
             account=each["account"],
+            name=_called(Account(each["account"]), titles),
             unit=each["unit"],
             held=each["held"],
             spent=each["spent"],
             reason=each["reason"],
         )
         for each in found
-        if concerns(viewer, each["account"])
     )
+
+
+def _called(account: Account, titles: Mapping[str, Text]) -> Text:
+    """Not «this space» or «given to you», as nobody stands in the space here and the books are others' to read."""
+    match account.kind:
+        case "space":
+            return text("Space {space}", space=account.space)
+        case "grant":
+            return text("Grant {number}", number=account.name.removeprefix("grant:"))
+        case _:
+            return titles[account.name]
 
 
 def _unknown(id: str) -> NotThere:
