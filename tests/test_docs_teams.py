@@ -178,7 +178,11 @@ async def test_every_command_does_what_it_is_shown_for(team: Team, language: str
             continue
         line = said.line.replace(ID, drawn).replace(CODE, code)
         other = CODE in said.line  # written on the other side
-        reply = await _done(team, Said("robert" if other else said.by, line), language)
+        by = "robert" if other else said.by
+        reply = await _done(team, Said(by, line), language)
+        if other:
+            linked = await _done(team, Said(by, reply.buttons[0].id), language)
+            assert (reply.tone, linked.tone) == (Tone.QUESTION, Tone.ANSWER)
         if found := re.search(rf"\b[A-Z0-9]{{{LENGTH}}}\b", say(reply.text, language)):
             code = found[0]
         if any(button.command == "forget" for button in reply.buttons):
@@ -320,7 +324,7 @@ def test_the_figures_are_the_codes(language: str) -> None:
 def test_the_buttons_are_called_so(language: str) -> None:
     page = prose(PAGES[language])
 
-    for button in ("Approve", "Refuse", "Go", "Again", "Health"):
+    for button in ("Approve", "Refuse", "Go", "Again", "Health", "Link"):
         assert say(text(button), language) in page, button
 
 

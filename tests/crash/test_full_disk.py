@@ -48,6 +48,7 @@ def complaints(bot: Bot) -> list[bytes]:
 
 
 async def test_requests_are_refused_while_there_is_no_room_for_their_pictures(small: Home) -> None:
+    small.troubled = True
     async with small.running() as bot:
         filler = fill(small.folder.parent, leave=100 * 2**20)
         refused = await bot.draw("a fox")

@@ -13,7 +13,7 @@ from tests.crash.promises import wrong
 from tests.crash.provider import Provider, digest
 from tests.postgres import NEEDED
 from tests.scale.cluster import Server
-from tests.scale.team import LEASE, Team, gone, working
+from tests.scale.team import Team, gone, working
 
 pytestmark = [*NEEDED, pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -31,7 +31,6 @@ async def test_so_many_pictures_a_minute_are_never_exceeded_by_three_workers(
     database = server.cluster.database()
     settings = {
         "BOT_DATABASE_URL": database.near,
-        "BOT_QUEUE__LEASE": LEASE,
         "BOT_QUEUE__IMAGES_PER_MINUTE": str(rate),
         "BOT_QUEUE__PER_PERSON": str(AT_ONCE),
         "BOT_LIMITS__PERSON": '{"images": {"day": 100000}}',
