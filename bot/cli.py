@@ -92,9 +92,12 @@ def run(
 ) -> None:
     """Run the bot until it is told to stop."""
     from bot.ops import serving
-    from bot.platforms import sharded
+    from bot.platforms import sharded, unheard
 
     settings = _settings(data_dir, role=role, **sharded(shards))
+    if shards is not None and (wrong := unheard(settings, hears=settings.role.hears)):
+        typer.echo(wrong, err=True)
+        raise typer.Exit(1)
     _served(lambda: serving.run(settings, demo_data=demo_data))
 
 

@@ -147,6 +147,13 @@ def sharded(shards: str | None) -> dict[str, Any]:
     return {} if shards is None else {"discord": {"shards": shards}}
 
 
+def unheard(settings: Platforms, *, hears: bool) -> str:
+    """Why shards that were typed would mean nothing to a process, "" where they do. hears: whether it does."""
+    if not hears:
+        return "--shards is for a process that hears the platforms: a gateway, or one that does everything"
+    return "" if settings.discord.is_on else "--shards is about Discord, which is off: BOT_DISCORD__TOKEN is not set"
+
+
 def _plain(section: Section) -> dict[str, Any]:
     values = {name: getattr(section, name) for name in type(section).model_fields}
     return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()}

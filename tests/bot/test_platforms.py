@@ -12,10 +12,12 @@ import aiohttp
 import pytest
 import structlog
 
+from bot import cli
 from bot.app import running
 from bot.chat import Actor, Hook, Invocation, Place, Post, Tone
 from bot.errors import CannotStart
 from bot.generation import outbox
+from bot.ops import logs, serving
 from bot.settings import Settings, SettingsError, load
 from bot.storage.database import Database
 from tests.bot.generation.core import Core
@@ -260,3 +262,39 @@ async def test_what_a_platform_shall_show_waits_until_it_is_on_again(core: Core,
     (row,) = await database.fetch("SELECT state, tries FROM postings")
 
     assert (row["state"], row["tries"]) == ("to post", 0)
+
+
+@pytest.mark.parametrize(
+    ("role", "token", "wrong"),
+    [
+        ("gateway", TOKEN, ""),
+        ("all", TOKEN, ""),
+        ("worker", TOKEN, "a gateway, or one that does everything"),
+        ("web", TOKEN, "a gateway, or one that does everything"),
+        ("gateway", "", "BOT_DISCORD__TOKEN is not set"),
+    ],
+)
+def test_shards_are_typed_where_they_mean_something(
+    role: str,
+    token: str,
+    wrong: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def serve(settings: Settings, **_: object) -> int:
+        print("it runs", settings.discord.shards)  # noqa: T201
+        return 0
+
+    monkeypatch.setattr(serving, "run", serve)
+    monkeypatch.setattr(logs, "configure", lambda *_: None)  # that of the tests stays
+    monkeypatch.setenv("BOT_DATABASE_URL", "postgresql://127.0.0.1/nowhere")
+    if token:
+        monkeypatch.setenv("BOT_DISCORD__TOKEN", token)
+    with pytest.raises(SystemExit) as left:
+        cli.app(["run", "--role", role, "--shards", "0-1/4", "--data-dir", str(tmp_path)])
+
+    said = capsys.readouterr()
+    assert (left.value.code, bool(said.err)) == ((1, True) if wrong else (0, False))
+    assert wrong in said.err
+    assert said.out == ("" if wrong else "it runs 0-1/4\n")
