@@ -134,7 +134,8 @@ def test_an_account_reads_as_one_chinese_sentence(account, chinese):
     ],
 )
 def test_a_limit_that_is_short_reads_as_one_chinese_sentence(account, chinese):
-    assert say(refusal(account, 4).text, "zh-CN", "Asia/Shanghai") == chinese
+    refused = refusal(account, 4, text("the bot's operator"))
+    assert say(refused.text, "zh-CN", "Asia/Shanghai") == chinese
 
 
 async def _nothing(request: object, context: object) -> None: ...

@@ -13,7 +13,7 @@ from bot import linking, people, privacy, teams
 from bot.audit import By
 from bot.chat import Actor, Place, Tone
 from bot.errors import UsageError
-from bot.generation import inbox
+from bot.generation import inbox, settling
 from bot.generation.accepting import Draft
 from bot.i18n import verbatim
 from bot.ops import notices
@@ -271,16 +271,11 @@ async def test_what_is_possibly_billed_can_still_be_decided(core: Core) -> None:
     await core.accepted(price=1000)
     (mine,) = await core.admitted()
     bob = await core.person()
-
-    def lost(connection: Any) -> None:
-        connection.execute("UPDATE generations SET state='unknown' WHERE id=:id", id=mine.id)
-        ledger.settle(connection, mine.id, {"images": 0, "usd": 0}, core.at, possible={"usd": 1000})
-
-    await core.database.transaction(lost)
+    await core.lose(mine.id, 1000)
     await core.check_books()
     await forget(keeper(core), bob)
     await core.check_books()
-    await core.database.transaction(ledger.resolve, mine.id, core.at, charge=True, reason="billed")
+    await core.database.transaction(settling.resolve_one, mine.id, core.at, charge=True, reason="billed")
 
     await core.nothing_is_held()
 

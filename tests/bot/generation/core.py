@@ -31,11 +31,12 @@ from bot.generation.workers import Workers
 from bot.media.normalise import Normaliser
 from bot.moderation import reviews
 from bot.people import Person, Preferences, find
-from bot.quota import audit, ledger
+from bot.quota import audit, ledger, usage
 from bot.quota.limits import Policy
 from bot.quota.standing import Payer, Rules
 from bot.request import ImageRequest, Mode, Reference
 from bot.spaces import Spaces
+from bot.storage.connection import Connection
 from bot.storage.database import Database
 from bot.teams import Memberships
 from tests.fakes import FakeAdapter, FakeBlobs, FakeClock, FakeNormaliser, FakeProvider
@@ -257,6 +258,20 @@ class Core:
         keys = {"images": ("person", "images"), "usd": ("person", "usd"), "pool": ("space", "usd")}
         found = {name: lines[account, unit, "total"] for name, (account, unit) in keys.items()}
         return {name: (line.used, line.held) for name, line in found.items()}
+
+    async def lose(self, generation: str, price: int) -> None:
+        """Nobody knows how it ended, and so much may have been billed for it."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE generations SET state='unknown', finished_at=:at WHERE id=:id", at=self.at, id=generation
+            )
+            row = connection.row("SELECT * FROM generations WHERE id=:id", id=generation)
+            assert row is not None
+            usage.count(connection, row, images=0, usd=0, state="unknown", at=self.at, zone="UTC")
+            ledger.settle(connection, generation, {"images": 0, "usd": 0}, self.at, possible={"usd": price})
+
+        await self.database.transaction(work)
 
     async def check_books(self) -> None:
         books = await self.database.read(audit.verify)

@@ -49,7 +49,7 @@ def test_limits_teams_and_grants_through_the_running_bot(demo: Desk) -> None:
     assert "bob: 3 pictures" in admin(demo, "grants").out
     told = demo.send("/quota", "--as", "bob")
     assert {(line["limit"], line["window"]) for line in told["accounts"]} >= {(20, "day"), (5, "day"), (3, "total")}
-    assert "operator: limit person bob, from default to 20 images per day" in admin(demo, "audit").out
+    assert "operator: The limit of bob is 20 images per day now; it was default." in admin(demo, "audit").out
 
 
 @pytest.mark.parametrize(
