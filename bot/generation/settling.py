@@ -208,29 +208,25 @@ def conclude(connection: Connection, mine: Admitted, at: int, zone: str = "UTC")
     return state
 
 
-def resolve_unknown(connection: Connection, before: int, at: int, *, charge: bool, zone: str = "UTC") -> list[str]:
-    """Decide money that was possibly billed long enough ago."""
-    connection.lock("unknown")
+def undecided(connection: Connection, before: int) -> list[str]:
+    """The generations that were possibly billed long enough ago, the oldest first."""
     rows = connection.rows(
-        "SELECT DISTINCT h.generation AS id FROM holds h JOIN generations g ON g.id=h.generation"
-        " WHERE h.state='possible' AND g.finished_at<:before",
+        "SELECT id FROM generations WHERE finished_at<:before"
+        " AND id IN (SELECT generation FROM holds WHERE state='possible') ORDER BY seq",
         before=before,
     )
-    for row in rows:
-        _decide(connection, row["id"], at, charge=charge, reason="no answer in time", zone=zone)
     return [row["id"] for row in rows]
 
 
 def resolve_one(
     connection: Connection, generation: str, at: int, *, charge: bool, reason: str, zone: str = "UTC"
 ) -> bool:
-    """Decide what one generation was possibly billed; False where there is nothing to decide."""
+    """Decide what one generation was possibly billed; False where there is nothing to decide. One to a transaction:
+    for what is counted of a second one it would wait while everybody waits for the balances of all.
+    """
     connection.lock("unknown")
-    return _decide(connection, generation, at, charge=charge, reason=reason, zone=zone)
-
-
-def _decide(connection: Connection, generation: str, at: int, *, charge: bool, reason: str, zone: str) -> bool:
-    row = connection.row("SELECT * FROM generations WHERE id=:id", id=generation)
+    # Locked: were they forgotten meanwhile, it would be counted of whom nobody knows any more.
+    row = connection.lock_row("SELECT * FROM generations WHERE id=:id", id=generation)
     owed = connection.row(
         "SELECT amount FROM holds WHERE generation=:id AND account='all' AND unit='usd' AND state='possible'",
         id=generation,

@@ -12,7 +12,7 @@ from bot.clock import micros, moment
 from bot.generation import inbox
 from bot.generation.accepting import expire_questions
 from bot.generation.deleting import clean
-from bot.generation.settling import resolve_unknown
+from bot.generation.settling import resolve_one, undecided
 from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.media.retention import Kept, superfluous
 from bot.media.store import Blob
@@ -60,11 +60,7 @@ class Janitor(Rounds):
         at = micros(now)
         for generation in await self.database.transaction(expire_questions, micros(now - QUESTION_LIVES), at):
             self.changed(generation)
-        decided = await self.database.transaction(
-            resolve_unknown, micros(now - self.unknown_after), at, charge=self.charge_unknown, zone=self.zone
-        )
-        if decided:
-            log.info("unknown outcomes were decided", generations=len(decided), charged=self.charge_unknown)
+        await self._decide_unknown(now)
         if self._clean_at <= now:
             self._clean_at = now + CLEAN_EVERY
             await self.database.transaction(inbox.forget, micros(now - timedelta(days=inbox.KEEP_DAYS)))
@@ -72,6 +68,15 @@ class Janitor(Rounds):
             await self._clean(now)
             if self.tidy:
                 await self.tidy()
+
+    async def _decide_unknown(self, now: datetime) -> None:
+        decided, charge = 0, self.charge_unknown
+        for generation in await self.database.read(undecided, micros(now - self.unknown_after)):
+            decided += await self.database.transaction(
+                resolve_one, generation, micros(now), charge=charge, reason="no answer in time", zone=self.zone
+            )
+        if decided:
+            log.info("unknown outcomes were decided", generations=decided, charged=charge)
 
     async def _check_books(self, now: datetime) -> None:
         """What was found is kept for every process, until a later look finds nothing."""

@@ -41,8 +41,8 @@ _UNEVEN = " OR ".join(
 )
 _MISCOUNTED = (
     "{person} in {space}, team {team}, {model} of {provider} through {adapter}: the days count {requests} requests,"
-    " {failed} failed, {images} pictures and {usd} micro-USD, but it were {least} to {most}, {failures}, {charged} and"
-    " {cost}"
+    " {failed} failed, {images} pictures and {usd} micro-USD, but there were {least} to {most}, {failures},"
+    " {charged} and {cost}"
 )
 
 # All that is added up, in one pass. odd: holds that are at variance with their entries; `_UNLIKE` says in what.

@@ -495,7 +495,7 @@ def _given(connection: Connection, found: Sequence[Grant], named: Text) -> tuple
             held=used[grant.account.name, grant.unit, "total"][0],
             limit=grant.amount,
             resets=None,
-            name=Text(named.message, {"name": grant.by_name}),
+            name=Text(named.message, {"name": grant.by_name or text("somebody who was forgotten")}),
             period="all",
             ends=moment(grant.until),
         )

@@ -71,6 +71,9 @@ def _mend(table: str, keys: str, more: str = "") -> str:
     numbers = ("requests", "failed", "images", "usd")
     sums = ", ".join(f"sum({name})" for name in numbers)
     parts, seen = ", ".join(numbers), f", max({more})" if more else ""
+    changes = [f"{name}={table}.{name}+excluded.{name}" for name in numbers]
+    if more:
+        changes.append(f"{more}=CASE WHEN {table}.{more}<excluded.{more} THEN excluded.{more} ELSE {table}.{more} END")
     return (
         f"INSERT INTO {table} (month, {keys}{', ' + more if more else ''}, {parts})"
         f" SELECT month, {keys}{seen}, {sums} FROM ("
@@ -79,14 +82,12 @@ def _mend(table: str, keys: str, more: str = "") -> str:
         f" {', '.join('-' + name for name in numbers)} FROM {table} WHERE month>=:month) told"
         f" GROUP BY month, {keys} HAVING {' OR '.join(f'sum({name})<>0' for name in numbers)}"
         f" ON CONFLICT (month, {keys}) DO UPDATE SET"
-        f" {', '.join(f'{name}={table}.{name}+excluded.{name}' for name in numbers)}"
+        f" {', '.join(changes)}"
     )
 
 
-_MEND = (
-    _mend("usage_months", "space, team, adapter, provider, model"),
-    _mend("person_months", "space, team, person", "seen"),
-)
+_MEND_BY = _mend("person_months", "space, team, person", "seen")
+_MEND_IN = _mend("usage_months", "space, team, adapter, provider, model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +164,11 @@ def mend_months(connection: Connection, month: str) -> int:
     counted meanwhile is in neither of what is compared, or in both, and the difference is added to what stands by then.
     """
     connection.lock("months")  # not twice
-    wrong = sum(connection.execute(sql, month=month) for sql in _MEND)
+    # In the order of `count`, which would wait for these rows while these wait for it.
+    wrong = connection.execute(_MEND_BY, month=month)
     nothing = " AND ".join(f"{name}=0" for name in ("requests", "failed", "images", "usd"))
     connection.execute(f"DELETE FROM person_months WHERE month>=:month AND {nothing}", month=month)
-    return wrong
+    return wrong + connection.execute(_MEND_IN, month=month)
 
 
 def day_of(now: datetime, zone: str) -> str:

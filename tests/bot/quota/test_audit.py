@@ -231,15 +231,15 @@ PLANTED = {
     ),
     "a picture that no day counts": (
         "UPDATE usage_days SET images=images-1 WHERE team='red'",
-        "the days count 1 requests, 0 failed, 1 pictures and 80000 micro-USD, but it were 1 to 1, 0, 2 and 80000",
+        "the days count 1 requests, 0 failed, 1 pictures and 80000 micro-USD, but there were 1 to 1, 0, 2 and 80000",
     ),
     "money that nobody spent": (
         "UPDATE usage_days SET usd=usd+1 WHERE team=''",
-        "3 requests, 1 failed, 1 pictures and 40001 micro-USD, but it were 3 to 4, 1, 1 and 40000",
+        "3 requests, 1 failed, 1 pictures and 40001 micro-USD, but there were 3 to 4, 1, 1 and 40000",
     ),
     "a day that counts what was never asked": (
         "UPDATE usage_days SET requests=requests+2 WHERE team=''",
-        "the days count 5 requests, 1 failed, 1 pictures and 40000 micro-USD, but it were 3 to 4, 1,",
+        "the days count 5 requests, 1 failed, 1 pictures and 40000 micro-USD, but there were 3 to 4, 1,",
     ),
     "a failure that no day counts": (
         "UPDATE usage_days SET failed=0",

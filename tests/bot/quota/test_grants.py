@@ -280,6 +280,16 @@ def test_lines_show_what_is_left_of_a_grant_and_until_when(books: Books) -> None
     )
 
 
+def test_a_grant_of_somebody_who_was_forgotten_is_one_of_somebody(books: Books) -> None:
+    give(books, 5)
+    books.connection.execute("UPDATE grants SET by='gone-0123456789ab', by_name=''")
+
+    line = books.do(ledger.lines, payer(), rules())[-1]
+    assert say(line.name, "en") == "Given to you by somebody who was forgotten"
+    (line,) = books.do(ledger.given_lines, ("bob",), None, rules().at)
+    assert say(line.name, "en") == "Given by somebody who was forgotten"
+
+
 def paid(books: Books, *accounts: Account) -> list[tuple[int, int]]:
     """(spent, held) of each"""
     return [total(books, account) for account in accounts]

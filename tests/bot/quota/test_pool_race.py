@@ -8,15 +8,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from bot.audit import OPERATOR
-from bot.errors import QuotaExceeded
-from bot.quota import audit, grants, ledger
+from bot.errors import OutcomeUnknown, QuotaExceeded
+from bot.quota import audit, grants, ledger, usage
 from bot.quota.standing import Rules
 from bot.storage import postgres
 from bot.storage.connection import Connection
 from bot.storage.database import Database
 from bot.storage.postgres import PostgresDatabase
+from tests.bot.generation.core import Core
+from tests.bot.ops.test_janitor import janitor
 from tests.bot.quota.books import PostgresBooks
 from tests.bot.quota.test_crowd import take
 from tests.bot.quota.test_ledger import NOON
@@ -77,6 +80,90 @@ async def test_who_waits_for_the_first_of_a_day_has_locked_nothing_that_comes_la
 
     assert {"all", "person:bob", "space:team"} <= {row["account"] for row in later}
     assert (await database.read(audit.verify)).problems == ()
+
+
+@pytest.mark.parametrize("engine", [ON_POSTGRES], indirect=True)
+async def test_months_are_mended_in_the_order_in_which_they_are_counted(database: Database, database_url: str) -> None:
+    """Else whoever has counted for a person would wait for the months, and the months for that person."""
+
+    async def waits() -> bool:
+        return bool(await database.fetch(WAITS))
+
+    def spoil(connection: Connection) -> None:
+        whose = "'2026-11', 'space', 'team'"
+        connection.execute(f"INSERT INTO person_months (month, space, team, person, seen) VALUES ({whose}, 'bob', '')")
+        of_all = "month, space, team, adapter, provider, model, images"
+        connection.execute(f"INSERT INTO usage_months ({of_all}) VALUES ({whose}, 'fake', 'p', 'm', 1)")
+
+    await database.transaction(spoil)
+    with postgres.connected(database_url) as first:
+        first.execute("BEGIN")
+        first.execute("UPDATE person_months SET images=images+1")
+        mending = asyncio.create_task(database.transaction(usage.mend_months, "2026-11"))
+        await cable.until(waits)
+        months = first.execute("SELECT month FROM usage_months FOR UPDATE NOWAIT").fetchall()
+        first.execute("COMMIT")
+    await mending
+
+    assert [row["month"] for row in months] == ["2026-11"]
+
+
+@pytest.mark.parametrize("engine", [ON_POSTGRES], indirect=True)
+async def test_who_decides_what_may_have_been_billed_counts_nothing_while_all_others_wait(
+    core: Core, database_url: str
+) -> None:
+    """Else whoever has counted for the same months would wait for the balances of all, and these for the months."""
+
+    async def waits() -> bool:
+        return bool(await core.database.fetch(WAITS))
+
+    for _ in range(2):
+        core.provider.scripts.append((OutcomeUnknown(),))
+        last = await core.run()
+    another = {"id": last.id, "model": "another"}
+    await core.database.transaction(
+        lambda connection: connection.execute("UPDATE generations SET model=:model WHERE id=:id", **another)
+    )
+    core.clock.forward(hours=25)
+
+    with postgres.connected(database_url) as first:
+        first.execute("BEGIN")
+        first.execute(
+            "INSERT INTO usage_months (month, space, team, adapter, provider, model)"
+            " SELECT month, space, team, adapter, provider, 'another' FROM usage_months"
+        )
+        deciding = asyncio.create_task(janitor(core).round())
+        await cable.until(waits)
+        of_all = first.execute("SELECT spent FROM balances WHERE account='all' FOR UPDATE NOWAIT").fetchall()
+        first.execute("COMMIT")
+    await deciding
+
+    assert any(row["spent"] for row in of_all), "the first of the two is decided"
+    (left,) = await core.database.fetch("SELECT count(*) AS n FROM holds WHERE state='possible'")
+    assert left["n"] == 0
+
+
+@pytest.mark.parametrize("engine", [ON_POSTGRES], indirect=True)
+async def test_what_is_decided_while_somebody_is_forgotten_is_counted_for_nobody_known(
+    core: Core, database_url: str
+) -> None:
+    async def waits() -> bool:
+        return bool(await core.database.fetch(WAITS))
+
+    core.provider.scripts.append((OutcomeUnknown(),))
+    await core.run()
+    core.clock.forward(hours=25)
+    with postgres.connected(database_url) as first:
+        first.execute("BEGIN")
+        for table in ("generations", "usage_days", "person_months"):
+            first.execute(SQL("UPDATE {} SET person='gone'").format(Identifier(table)))
+        deciding = asyncio.create_task(janitor(core).round())
+        await cable.until(waits)
+        first.execute("COMMIT")
+    await deciding
+
+    for table in ("usage_days", "person_months"):
+        assert {row["person"] for row in await core.database.fetch(f"SELECT person FROM {table}")} == {"gone"}
 
 
 @pytest.mark.parametrize("engine", BOTH, indirect=True)

@@ -263,6 +263,16 @@ async def test_months_that_an_older_program_left_behind_are_brought_up_to_their_
     assert [dict(row) for row in seen] == [dict(row) for row in days]
 
 
+async def test_a_later_day_that_only_the_days_have_is_the_last_on_which_somebody_was_seen(database: Database) -> None:
+    await counted(database, at=micros(NOON - timedelta(days=10)))
+    whose = "space, team, person, adapter, provider, model"
+    later = f"INSERT INTO usage_days (day, {whose}, requests) SELECT '{DAY}', {whose}, 1 FROM usage_days"
+    await database.transaction(lambda connection: connection.execute(later))
+
+    await database.transaction(mend_months, "2026-11")
+    assert [row["seen"] for row in await database.fetch("SELECT seen FROM person_months")] == [DAY]
+
+
 async def test_what_is_counted_while_months_are_mended_counts_once(database: Database) -> None:
     async def come_and_go() -> None:
         for _ in range(8):

@@ -70,7 +70,8 @@ WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
         lambda connection: outbox.kept(connection, "p"),
         lambda connection: queue.admit(connection, "me", NOW, 16, WIDE),
         lambda connection: queue.places(connection),
-        lambda connection: settling.resolve_unknown(connection, LONG_AGO, NOW, charge=True),
+        lambda connection: settling.undecided(connection, LONG_AGO),
+        lambda connection: settling.resolve_one(connection, "g", NOW, charge=True, reason=""),
         lambda connection: inbox.still_open(connection),
     ],
     ids=[
@@ -85,7 +86,8 @@ WIDE = Capacity(per_person=2, running=16, images_per_minute=500)
         "kept",
         "admit",
         "places",
-        "resolve unknown",
+        "undecided",
+        "resolve one",
         "still open",
     ],
 )
