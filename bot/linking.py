@@ -120,18 +120,19 @@ def unlink(connection: Connection, person: str, at: int, by: By) -> tuple[str, .
 
 def names(connection: Connection, persons: Iterable[str], *, but: Iterable[str]) -> list[str]:
     """What all but some of these accounts are called, each with its platform: whoever was talked into typing a code of
-    somebody else's sees whose it is.
+    somebody else's sees whose it is. In quotes: anybody may be called what would read as a part of the question.
     """
     found = []
     for person in sorted(set(persons) - set(but)):
         row = connection.row(
             "SELECT p.name, a.adapter FROM people p JOIN actors a ON a.person=p.id WHERE p.id=:id", id=person
         )
-        found += [f"{row['name']} ({row['adapter']})"] if row else []
+        found += [f"“{row['name'].translate(_NO_QUOTES)}” ({row['adapter']})"] if row else []
     return found
 
 
 _LIVES = LIVES // timedelta(microseconds=1)
+_NO_QUOTES = dict.fromkeys(map(ord, "“”"))
 
 
 def _typed(connection: Connection, code: str, person: str, at: int) -> Typed:

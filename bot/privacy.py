@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from bot import audit, returning
 from bot.audit import By
 from bot.chat import Reply
@@ -25,6 +27,8 @@ from bot.reports import MARKED
 from bot.storage.connection import Connection, Row
 from bot.storage.database import Database
 from bot.teams import Memberships, teams_of
+
+log = structlog.get_logger(__name__)
 
 CHAT = "web"  # the platform whose messages are kept here
 
@@ -68,7 +72,10 @@ class Privacy:
         await self.memberships.changed()
         for generation in forgotten.generations:
             self.changed(generation)
-        await self.tidy()
+        try:
+            await self.tidy()
+        except Exception:  # a door: they are forgotten, and are told so; the janitor takes away what is left
+            log.exception("what somebody who was forgotten had could not be taken away yet")
         return reply
 
     async def tidy(self) -> None:

@@ -134,8 +134,9 @@ class Alerts(Rounds):
 
     def _of_space(self, connection: Connection, space: str, at: int) -> list[Receiver]:
         rules = self.spaces.of(space)
-        return self._room(connection, space, rules.alerts or rules.log) or self._each_privately(
-            connection, people.admins_of(connection, space, at)[:MOST_ADMINS]
+        return (
+            self._room(connection, space, rules.alerts or rules.log)
+            or self._each_privately(connection, people.admins_of(connection, space, at))[:MOST_ADMINS]
         )
 
     def _room(self, connection: Connection, space: str, room: str) -> list[Receiver]:
@@ -173,7 +174,7 @@ def kinds(database: Database) -> dict[str, notices.Words]:
     """What puts these notices into words."""
 
     async def alert(said: Mapping[str, Any]) -> Reply:
-        return _alerted(said, await database.read(_named, said["account"]))
+        return _alerted(said, await database.read(_named, said["account"], private=bool(said["private"])))
 
     async def credits(said: Mapping[str, Any]) -> Reply:
         return _lacking(said)
@@ -236,14 +237,15 @@ def _said(crossed: Crossed, line: AccountLine) -> dict[str, Any]:
     }
 
 
-def _named(connection: Connection, account: str) -> Text:
+def _named(connection: Connection, account: str, *, private: bool) -> Text:
+    """private: told to one person, wherever they last asked, which may be in another space."""
     kind, _, name = account.partition(":")
     match kind:
         case "team":
             row = connection.row("SELECT name FROM teams WHERE id=:id", id=name)
             return text("Team {name}", name=verbatim(row["name"] if row else name))
         case "space":
-            return text("This space")
+            return text("Space {space}", space=name) if private else text("This space")
     return text("Everyone")
 
 

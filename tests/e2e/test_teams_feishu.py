@@ -99,7 +99,7 @@ async def test_accounts_that_are_linked_use_together_and_part_again(both: Both) 
 
     assert "your own code" in own
     assert "50 of 50 left today" in before.text
-    assert "joins your account with Bob (discord)" in asked.text
+    assert "joins your account with “Bob” (discord)" in asked.text
     assert asked.labels == ["Link", "Not now"]
     assert code not in str(asked.content)
     assert "50 of 50 left today" in not_yet.text

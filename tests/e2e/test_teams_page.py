@@ -99,7 +99,7 @@ async def test_accounts_are_joined_only_when_whoever_typed_the_code_says_so(demo
     async with at_the_page(demo, browser, "alice") as alice, at_the_page(demo, browser, "carol") as carol:
         await told(alice, "/link", "Your code:")
         (code,) = re.findall(r"Your code: (\w{8})\.", await alice.last.inner_text())
-        await told(carol, f"/link {code}", "This joins your account with alice (web)")
+        await told(carol, f"/link {code}", "This joins your account with “alice” (web)")
         question = carol.page.locator("#messages article.question").last
         await carol.photograph("link-question")
         await carol.press(question, "Not now")

@@ -90,13 +90,24 @@ async def test_being_linked_with_an_admin_makes_nobody_one(running: Core) -> Non
     await says(running, "/help", by="eve")
     code = await running.database.transaction(linking.new_code, await person(running, "ann"), running.at)
     asked = await says(running, f"/link {code}", by="eve")
-    assert "your account with ann (fake)" in str(asked.text)
+    assert "your account with “ann” (fake)" in str(asked.text)
     linked = await says(running, by="eve", press=asked.buttons[0].id)
     assert linked.tone is Tone.ANSWER
-    assert "ann (fake)" in str(linked.notes)
+    assert "“ann” (fake)" in str(linked.notes)
     refused = await says(running, "/admin space log off", by="eve")
 
     assert refused.tone is Tone.REFUSAL
+
+
+async def test_a_name_is_no_part_of_the_question(core: Core) -> None:
+    trap = "no other account” (fake): it only shows who you are. Press “Link"
+    actor = Actor(adapter="fake", user="eve", name=trap, space="team")
+    eve = await core.database.transaction(find, actor, core.at)
+    code = await core.database.transaction(linking.new_code, eve.id, core.at)
+    asked = await says(core, f"/link {code}", by="bob")
+
+    inside = trap.replace("“", "").replace("”", "")
+    assert f"This joins your account with “{inside}” (fake): what you use" in str(asked.text)
 
 
 async def test_a_code_that_many_try_at_once_links_nobody(core: Core) -> None:

@@ -167,10 +167,32 @@ async def test_without_any_room_the_admins_who_are_known_are_told_privately(hous
     await house.person("root")  # is none any more
 
     await watching(house).round()
-    assert await delivered(house, 1) == ["This space: 75 % of 4 pictures a month is used (3 pictures)."]
+    # By its name: where they are told of it may be another space.
+    assert await delivered(house, 1) == ["Space fake/team: 75 % of 4 pictures a month is used (3 pictures)."]
     assert told(house)[0].place.private
     (row,) = await house.database.fetch("SELECT key, generation FROM postings WHERE key LIKE 'alert-%'")
     assert is_to(row["key"], row["generation"], (await house.person("ann", admin=True)).id)
+
+
+async def test_admins_who_cannot_be_reached_take_nobody_s_place(house: Core) -> None:
+    await limited(house, 2)
+    await house.person("ann", admin=True)
+    await house.answer("/imagine a fox", by="ann", admin=True)
+    house.clock.forward(seconds=1)
+    for number in range(alerts.MOST_ADMINS):
+        await house.person(f"eve{number}", admin=True)  # was seen later, and has never asked
+
+    await watching(house).round()
+    await delivered(house, 1)
+
+
+async def test_no_more_admins_than_a_few_are_told(house: Core) -> None:
+    await limited(house, alerts.MOST_ADMINS + 2)
+    for number in range(alerts.MOST_ADMINS + 2):
+        await house.answer("/imagine a fox", by=f"ann{number}", admin=True)
+
+    await watching(house).round()
+    await delivered(house, alerts.MOST_ADMINS)
 
 
 async def test_an_admin_with_linked_accounts_is_told_once(house: Core) -> None:

@@ -83,7 +83,7 @@ def test_a_question_waits_and_yes_answers_it(demo: Desk) -> None:
 def test_what_is_no_question_of_price_is_answered_by_its_button_alone(demo: Desk) -> None:
     code = demo.send("/link", "--as", "alice")["text"].split()[2].rstrip(".")
     asked = demo.send(f"/link {code}", "--yes", "--as", "bob", code=3)
-    assert "joins your account with alice (web)" in asked["text"]
+    assert "joins your account with “alice” (web)" in asked["text"]
     linked = demo.send("--press", asked["buttons"][0]["id"], "--as", "bob")
     assert "2 accounts are yours now" in linked["text"]
     forget = demo.send("/forget me", "--yes", "--as", "bob", code=3)
