@@ -36,6 +36,22 @@ class Names:
             return verbatim(self.team(account.team))
         return text("this space") if account.space else text("what everybody may use")
 
+    def account(self, name: str) -> Text:
+        """What a limit holds for."""
+        account = Account(name.removeprefix("local:"))
+        match account.kind:
+            case "person":
+                return self.person(account.person)
+            case "share" if account.space:
+                return text("{name} in this space", name=self.person(account.person))
+            case "share" if account.team:
+                return text("{name} in {team}", name=self.person(account.person), team=self.team(account.team))
+            case "share":
+                return text("each member of {team}", team=self.team(name.removeprefix("share:team:")))
+            case "all" | "space" | "team":
+                return self.pool(account.name)
+        return verbatim(name)
+
     def holder(self, name: str) -> Text:
         """Of a tier: `person:ID`, `team:ID`, `space:ID`, `role:ROLE` or `role:SPACE/ROLE`."""
         kind, _, id = name.partition(":")
@@ -179,11 +195,9 @@ def _review(change: Audited, names: Names) -> Text | None:
 
 
 def _limit(change: Audited, names: Names) -> Text | None:
-    kind, _, name = change.what.removeprefix("limit ").partition(" ")
-    pools = {"all": text("what everybody may use"), "space": text("this space")}
     return text(
         "The limit of {name} is {after} now; it was {before}.",
-        name=pools.get(kind) or verbatim(name),
+        name=names.account(change.what.removeprefix("limit ")),
         before=_compact(change.before),
         after=_compact(change.after),
     )

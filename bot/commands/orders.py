@@ -169,9 +169,8 @@ class Orders:
         change(connection, account, order.amount, before)
         after = ledger.own_limits(connection, account)
         if before != after:
-            what = f"limit {order.kind} {named}" if order.kind not in ("all", "space") else f"limit {order.kind}"
             note = {"before": _written_limits(before), "after": _written_limits(after)}
-            audit.note(connection, space, self.by, what, note["before"], note["after"], self.at)
+            audit.note(connection, space, self.by, f"limit {account}", note["before"], note["after"], self.at)
         words = text("Changed. {name} may use now:", name=named) if before != after else text("It is so already.")
         notes = (_NONE,) if order.amount.amount == 0 and not order.amount.back else ()
         return Reply(text=words, accounts=self.lines(connection, shown), notes=notes, private=True)
@@ -490,7 +489,7 @@ class Orders:
                     name=names.get(each.person, each.person),
                     amount=limits.amount(each.unit, each.amount),
                     time=moment(each.until),
-                    by=each.by_name,
+                    by=each.by_name or text("somebody who was forgotten"),
                 ),
             )
             for each in found[:MOST_LISTED]

@@ -94,7 +94,7 @@ async def test_an_admin_limits_a_person_in_this_space(bot: Core) -> None:
 
     assert await limits(bot, f"share:space:{SPACE}/{bob}") == {("images", "day"): 20}
     assert [(line.left, line.limit) for line in reply.accounts if line.limit is not None] == [(19, 20)]
-    assert (await audited(bot))[0] == ("root", "limit person bob in this space", "default", "20 images per day")
+    assert (await audited(bot))[0] == ("root", f"limit share:space:{SPACE}/{bob}", "default", "20 images per day")
     await done(bot, "/admin limit person @bob default")
     assert await limits(bot, f"share:space:{SPACE}/{bob}") == {}
     assert (await audited(bot))[0][2:] == ("20 images per day", "default")
@@ -115,7 +115,7 @@ async def test_the_operator_limits_a_person_everywhere(bot: Core) -> None:
     await done(bot, "/admin limit person @bob 2.50 usd per month", by=OPERATOR)
 
     assert await limits(bot, f"person:{bob}") == {("usd", "month"): 2_500_000}
-    assert (await audited(bot, ""))[0] == (OPERATOR, "limit person bob", "default", "2.50 usd per month")
+    assert (await audited(bot, ""))[0] == (OPERATOR, f"limit person:{bob}", "default", "2.50 usd per month")
 
 
 async def test_none_and_unlimited_differ(bot: Core) -> None:
@@ -470,7 +470,18 @@ async def test_limits_are_told_in_words(bot: Core) -> None:
     await done(bot, "/admin limit person @bob 20 images per day")
     await done(bot, "/admin limit space 9 images per day")
 
+    await done(bot, "/admin team create Design")
+    await done(bot, "/admin team add Design @bob")
+    await done(bot, "/admin limit team Design 8 images per day")
+    await done(bot, "/admin limit share Design 7 images per day")
+    await done(bot, "/admin limit share Design @bob 6 images per day")
+    await done(bot, "/admin limit all 5 images per day", by=OPERATOR)
+    await done(bot, "/admin limit person @bob 4 images per day", by=OPERATOR)
+
     words = shown(await done(bot, "/admin audit"))
+    assert "root: The limit of Design is 8 images per day now; it was default." in words
+    assert "root: The limit of each member of Design is 7 images per day now; it was default." in words
+    assert "root: The limit of bob in Design is 6 images per day now; it was default." in words
     assert "root: The limit of bob in this space is 20 images per day now; it was default." in words
     assert "root: The limit of this space is 9 images per day now; it was default." in words
 
@@ -539,7 +550,7 @@ async def test_accounts_are_linked_by_a_code(bot: Core) -> None:
     code = await _code(bot, "bob")
     question = await told(bot, f"/link {code.lower()}", by="eve")
     assert (question.tone, question.private) == (Tone.QUESTION, True)
-    assert "joins your account with bob (fake)" in str(question.text)
+    assert "joins your account with “bob” (fake)" in str(question.text)
     assert "until 2026-11-21 12:10 UTC" in str(question.notes[1])
     assert code not in str(question)
     assert "2 accounts" in str((await done(bot, press=question.buttons[0].id, by="eve")).text)
