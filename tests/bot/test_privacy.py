@@ -343,7 +343,7 @@ async def test_what_is_asked_while_somebody_is_forgotten_is_forgotten_or_refused
     known = {row["id"] for row in await core.database.fetch("SELECT id FROM people")}
     left = {row["person"] for row in await core.database.fetch("SELECT person FROM generations")}
 
-    assert all(isinstance(each, str | UsageError | None) for each in done), done
+    assert all(isinstance(each, str | UsageError | Reply) for each in done), done
     assert all(person in known or person.startswith("gone-") for person in left)
     await core.check_books()
 
