@@ -125,6 +125,7 @@ class Visitor:
 
     async def attach(self, *files: Path) -> None:
         await self.page.set_input_files("#files", [str(file) for file in files])
+        await expect(self.page.locator("#tray .busy")).to_have_count(0, timeout=PATIENCE)
 
     async def paste(self, name: str, media_type: str, data: bytes) -> None:
         await self.page.evaluate(
