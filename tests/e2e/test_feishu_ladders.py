@@ -182,7 +182,7 @@ async def test_a_card_that_comes_in_parts_and_frames_of_another_kind_is_pressed_
 async def test_a_bot_that_is_stopped_finishes_what_it_draws(feishu: Bot) -> None:
     fake = feishu.fake
     ann = fake.person("Ann")
-    await ann.says("/series a heron at a lake --count 3 --size 1280x720")
+    await ann.says("/series a heron at a lake sandbox:slow --count 3 --size 1280x720")
     heron = await feishu.says(ann, "Drawing")
     await feishu.stop()
     shown = (len(heron.pictures), by_bot(fake, ann) == [heron])
