@@ -100,6 +100,26 @@ async def test_an_admin_limits_a_person_in_this_space(bot: Core) -> None:
     assert (await audited(bot))[0][2:] == ("20 images per day", "default")
 
 
+async def test_limits_are_told_in_words(bot: Core) -> None:
+    await done(bot, "/admin limit person @bob 20 images per day")
+    await done(bot, "/admin limit space 9 images per day")
+
+    await done(bot, "/admin team create Design")
+    await done(bot, "/admin team add Design @bob")
+    await done(bot, "/admin limit team Design 8 images per day")
+    await done(bot, "/admin limit share Design 7 images per day")
+    await done(bot, "/admin limit share Design @bob 6 images per day")
+    await done(bot, "/admin limit all 5 images per day", by=OPERATOR)
+    await done(bot, "/admin limit person @bob 4 images per day", by=OPERATOR)
+
+    words = shown(await done(bot, "/admin audit"))
+    assert "root: The limit of Design is 8 images per day now; it was default." in words
+    assert "root: The limit of each member of Design is 7 images per day now; it was default." in words
+    assert "root: The limit of bob in Design is 6 images per day now; it was default." in words
+    assert "root: The limit of bob in this space is 20 images per day now; it was default." in words
+    assert "root: The limit of this space is 9 images per day now; it was default." in words
+
+
 async def test_the_limit_holds(bot: Core) -> None:
     await done(bot, "/admin limit person @bob 2 images per day")
     assert isinstance(await bot.ask("/imagine one", by="bob"), Accepted)
@@ -464,26 +484,6 @@ async def test_a_picture_is_refunded_once(bot: Core) -> None:
 
 
 # --- another space
-
-
-async def test_limits_are_told_in_words(bot: Core) -> None:
-    await done(bot, "/admin limit person @bob 20 images per day")
-    await done(bot, "/admin limit space 9 images per day")
-
-    await done(bot, "/admin team create Design")
-    await done(bot, "/admin team add Design @bob")
-    await done(bot, "/admin limit team Design 8 images per day")
-    await done(bot, "/admin limit share Design 7 images per day")
-    await done(bot, "/admin limit share Design @bob 6 images per day")
-    await done(bot, "/admin limit all 5 images per day", by=OPERATOR)
-    await done(bot, "/admin limit person @bob 4 images per day", by=OPERATOR)
-
-    words = shown(await done(bot, "/admin audit"))
-    assert "root: The limit of Design is 8 images per day now; it was default." in words
-    assert "root: The limit of each member of Design is 7 images per day now; it was default." in words
-    assert "root: The limit of bob in Design is 6 images per day now; it was default." in words
-    assert "root: The limit of bob in this space is 20 images per day now; it was default." in words
-    assert "root: The limit of this space is 9 images per day now; it was default." in words
 
 
 async def test_an_admin_of_another_space_touches_nothing_here(bot: Core) -> None:

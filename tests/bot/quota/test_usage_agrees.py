@@ -35,6 +35,13 @@ STEPS = st.tuples(
 )
 
 
+def begin(books: Books) -> None:
+    """Empty books, with one team: an example has nothing of the one before it."""
+    for table in TABLES:
+        books.connection.execute(f"DELETE FROM {table}")
+    books.team("red", "bob", "eve")
+
+
 def live(books: Books, name: str, step: tuple[Any, ...], now: Any) -> None:
     team, person, count, made, missing, decided, refunded, _ = step
     made = min(made, count)
@@ -88,9 +95,7 @@ def live(books: Books, name: str, step: tuple[Any, ...], now: Any) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
 def test_days_add_up_to_what_the_pools_have_spent(books: Books, steps: list[tuple[Any, ...]]) -> None:
-    for table in TABLES:
-        books.connection.execute(f"DELETE FROM {table}")
-    books.team("red", "bob", "eve")
+    begin(books)
     now = NOON
     for number, step in enumerate(steps):
         live(books, f"g{number}", step, now)
@@ -123,9 +128,7 @@ def kept(books: Books, table: str, span: str, *whose: str) -> set[tuple[Any, ...
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=1, max_size=8), forgotten=st.integers(0, 8))
 def test_months_are_what_their_days_add_up_to(books: Books, steps: list[tuple[Any, ...]], forgotten: int) -> None:
-    for table in TABLES:
-        books.connection.execute(f"DELETE FROM {table}")
-    books.team("red", "bob", "eve")
+    begin(books)
     now = NOON
     for number, step in enumerate(steps):
         live(books, f"g{number}", step, now)
