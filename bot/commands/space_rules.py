@@ -173,8 +173,10 @@ def _check_id(value: str, like: str) -> None:
 def _check_room(room: str, known: tuple[str, ...]) -> None:
     """known: none where the platform does not tell; there it takes only those that are there."""
     if known and room not in known:
-        rooms = tuple(verbatim(f"<#{each}>") for each in known)
-        raise UsageError(text("There is no channel “{value}” here, but {rooms}.", value=shortened(room), rooms=rooms))
+        rooms = tuple(verbatim(f"#{each}") for each in known)
+        raise UsageError(
+            text("There is no channel “{value}” here. There are: {rooms}.", value=shortened(room), rooms=rooms)
+        )
 
 
 def _rooms(value: str, room: str) -> Change:

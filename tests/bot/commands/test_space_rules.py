@@ -109,7 +109,7 @@ async def test_a_channel_that_is_not_there_is_refused_where_the_platform_tells_w
     known = {"rooms": ("design-team", "marketing"), "place": NAMED}
     reply = await told(running, f"/admin space {rule} #studio", **known)
 
-    assert str(reply.text) == "There is no channel “studio” here, but <#design-team>, <#marketing>."
+    assert str(reply.text) == "There is no channel “studio” here. There are: #design-team, #marketing."
     assert running.spaces.of(SPACE) == NO_RULES
     await told(running, f"/admin space {rule} #marketing", **known)
     assert "marketing" in str(running.spaces.of(SPACE))
