@@ -291,7 +291,7 @@ class Adapter(Protocol):
 
 
 Hook = Callable[[Mapping[str, str], bytes], Awaitable[tuple[int, Mapping[str, Any]]]]
-"""Takes a platform's call, its headers and body, and returns the status and JSON of the answer."""
+"""Takes a platform's call, its headers (found in any case) and body; returns the status and JSON of the answer."""
 
 
 class Connected(Adapter, Protocol):

@@ -5,7 +5,6 @@ It runs in whoever's loop runs it, never blocks it, and never dies silently: wha
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from adapters.feishu import endpoint, frames
 from adapters.feishu.endpoint import Address, NoConnection, NotAllowed, Orders
 from adapters.feishu.frames import CONTROL, Arrived, Codec
 from adapters.feishu.parts import Parts
+from adapters.feishu.payload import parsed
 from bot.i18n import Text, say, text
 
 log = structlog.get_logger(__name__)
@@ -173,7 +173,7 @@ class Connection:
         """A pong may bring new orders."""
         if arrived.headers.get("type") == "pong" and arrived.payload:
             try:
-                self._orders = self._orders.after(json.loads(arrived.payload))
+                self._orders = self._orders.after(parsed(arrived.payload))
             except ValueError:
                 log.warning("a pong of feishu cannot be read")
 
@@ -220,7 +220,7 @@ class Connection:
 
     async def _taken(self, payload: bytes, patience: asyncio.Timeout) -> tuple[int, Json | None]:
         try:
-            event = json.loads(payload)
+            event = parsed(payload)
         except (ValueError, RecursionError):
             event = None
         if not isinstance(event, dict):

@@ -6,8 +6,7 @@ up behind it. A press waits a moment longer, as its answer may be a word over th
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -84,21 +83,13 @@ class Intake:
 
     async def take(self, payload: Mapping[str, Any]) -> Json | None:
         """What the platform pushed; returns what a press is answered with. Raises where it must come again."""
-        with self._noted():
-            heard = inbound.read(payload, Us(bot=self._bot(), asking=self._asking, naming=self._naming))
-            if heard is None:
-                log.debug("an event is not for us", kind=inbound.kind_of(payload))
-                return None
-            event = heard.event
-            if heard.way is not Way.PRESSES and self._clock() - event.received > self._oldest:
-                # Where all are, this machine's clock is wrong.
-                age = int((self._clock() - event.received).total_seconds())
-                log.warning("an event is too old to be answered", request=event.invocation_id, seconds=age)
-                return None
-            answer = await self._taken(heard)
-            if heard.way is not Way.PRESSES:  # which does not know
-                await self._people.saw(event.where)  # only now: what came right behind must not overtake this
-            return answer
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            return await self._take(payload)
+        finally:
+            self._open.discard(task)
 
     async def invocation(self, event: Event) -> Invocation:
         """With all that the event itself does not say, as far as it can be found out in a second."""
@@ -114,6 +105,22 @@ class Intake:
         for task in [*self._open]:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _take(self, payload: Mapping[str, Any]) -> Json | None:
+        heard = inbound.read(payload, Us(bot=self._bot(), asking=self._asking, naming=self._naming))
+        if heard is None:
+            log.debug("an event is not for us", kind=inbound.kind_of(payload))
+            return None
+        event = heard.event
+        if heard.way is not Way.PRESSES and (age := self._clock() - event.received) > self._oldest:
+            # Where all are, this machine's clock is wrong.
+            seconds = int(age.total_seconds())
+            log.warning("an event is too old to be answered", request=event.invocation_id, seconds=seconds)
+            return None
+        answer = await self._taken(heard)
+        if heard.way is not Way.PRESSES:  # which does not know
+            await self._people.saw(event.where)  # only now: what came right behind must not overtake this
+        return answer
 
     async def _taken(self, heard: Heard) -> Json | None:
         event = heard.event
@@ -250,24 +257,14 @@ class Intake:
             return
 
         async def done() -> None:
-            with self._noted():
-                try:
-                    await work
-                except Exception:  # a door: nobody waits for it
-                    log.exception("a word of our own could not be said")
+            try:
+                await work
+            except Exception:  # a door: nobody waits for it
+                log.exception("a word of our own could not be said")
 
         task = asyncio.create_task(done())
         self._open.add(task)
-
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            yield
-        finally:
-            self._open.discard(task)
+        task.add_done_callback(self._open.discard)
 
 
 def takes_pictures(line: str, table: CommandTable) -> bool:

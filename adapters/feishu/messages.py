@@ -3,7 +3,6 @@
 The same for a message that comes as an event and for one that was looked up: only a mention's id has another shape.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from adapters.feishu.event import File
+from adapters.feishu.payload import parsed
 
 Json = Mapping[str, Any]
 
@@ -86,7 +86,7 @@ def _shown(message: str, lines: Sequence[Sequence[Json]]) -> Iterator[File]:
 def _object(content: str) -> Json:
     """What stands in a message; a forwarded one holds a bare sentence instead of JSON."""
     try:
-        found = json.loads(content)
+        found = parsed(content)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -142,6 +142,8 @@ def _resolved(words: str, known: Mapping[str, _Mention], bot: str, naming: Colle
     people = {key: each for key, each in known.items() if each.open_id != bot}
     ours = {ALL, bot, *known} - people.keys()
     words = _closed(_put(words, {**{key: key for key in people}, **dict.fromkeys(ours, GAP)}).split(GAP))
+    if not people:
+        return words
     if _is_about_people(words, naming):
         return _put(words, {key: f"<@{each.open_id}>" for key, each in people.items()})
     return _put(words, {key: f"@{each.name}" for key, each in people.items()})

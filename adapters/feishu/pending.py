@@ -79,6 +79,8 @@ class Pending:
         since: what was sent from then on (ms since 1970), after this event too.
         """
         person = await self._person(event.where.user)
+        if not person.shown:
+            return ()
         first = self._now() - WAITS // timedelta(milliseconds=1)
         waiting = (each for each in person.shown if not each.taken and each.at > first)
         if since is None:

@@ -8,16 +8,15 @@ unverified. https://open.feishu.cn/document/server-docs/event-subscription-guide
 import asyncio
 import hashlib
 import hmac
-import json
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from adapters.feishu.cipher import Cipher
+from adapters.feishu.payload import parsed
 
 log = structlog.stdlib.get_logger()
 Json = dict[str, Any]
@@ -27,6 +26,7 @@ FRESH = timedelta(minutes=5)
 MOST = 2**20  # bytes: posts of 150 KB, encrypted and in base64, and room
 MOST_UNPROVEN = 4096  # bytes of a challenge, which alone comes unsigned; larger ones are not worth being decrypted
 GIVE_UP = 30.0  # seconds; Feishu has long sent it again
+LONGEST_TIMESTAMP = 11  # digits
 TIMESTAMP, NONCE, SIGNATURE = "x-lark-request-timestamp", "x-lark-request-nonce", "x-lark-signature"
 
 
@@ -39,7 +39,7 @@ class Forged(Exception):
 
 
 class Webhook:
-    """Call it with a request's headers and body for the status and JSON of the answer.
+    """Call it with a request's headers, found in any case, and its body for the status and JSON of the answer.
 
     take: gets each event, as from the long connection; what it returns is the answer to a press. Where it raises, the
     event is sent again. forged: how many requests were refused, by what was wrong with them.
@@ -59,7 +59,7 @@ class Webhook:
         if len(body) > MOST:
             return 413, {}
         try:
-            event = self._event({name.lower(): value for name, value in headers.items()}, body)
+            event = self._event(headers, body)
         except Forged as forged:
             self._count(forged.kind)
             return 401, {}
@@ -103,15 +103,15 @@ class Webhook:
         return "" if self._is_fresh(timestamp) else "old"
 
     def _is_fresh(self, timestamp: str) -> bool:
-        if not re.fullmatch(r"[0-9]{1,11}", timestamp):
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= LONGEST_TIMESTAMP):
             return False
-        return abs(self._clock() - datetime.fromtimestamp(int(timestamp), UTC)) <= FRESH
+        return abs(self._clock().timestamp() - int(timestamp)) <= FRESH.total_seconds()
 
     def _opened(self, body: bytes) -> Json:
         """The event within; one that is not encrypted is not from a platform that has our key."""
-        match json.loads(body):
+        match parsed(body):
             case {"encrypt": str() as encrypted}:
-                event = json.loads(self._cipher.decrypt(encrypted))
+                event = parsed(self._cipher.decrypt(encrypted))
                 if isinstance(event, dict):
                     return event
         raise ValueError("no event")

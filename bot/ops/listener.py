@@ -121,7 +121,7 @@ class Listener:
 
     async def _platform_hook(self, hook: Hook, request: web.Request) -> web.Response:
         status, answer = await hook(request.headers, await self._body(request))
-        return web.json_response(answer, status=status)
+        return web.Response(body=json.dumps(answer).encode(), status=status, content_type="application/json")
 
     async def _body(self, request: web.Request) -> bytes:
         if request.content.is_eof():  # it came with the head, as nearly all do

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from Crypto.Cipher import AES
+from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
 from adapters.feishu.webhook import FRESH, MOST, Webhook
@@ -29,10 +30,11 @@ def encrypted(event: Any, key: str = KEY) -> bytes:
     return json.dumps({"encrypt": base64.b64encode(sealed).decode()}).encode()
 
 
-def signed(body: bytes, *, at: datetime = NOW, key: str = KEY, nonce: str = "n-1") -> dict[str, str]:
+def signed(body: bytes, *, at: datetime = NOW, key: str = KEY, nonce: str = "n-1") -> CIMultiDict[str]:
+    """The headers, found in any case as those of a request are."""
     stamp = str(int(at.timestamp()))
     digest = hashlib.sha256(f"{stamp}{nonce}{key}".encode() + body).hexdigest()
-    return {"X-Lark-Request-Timestamp": stamp, "X-Lark-Request-Nonce": nonce, "X-Lark-Signature": digest}
+    return CIMultiDict({"X-Lark-Request-Timestamp": stamp, "X-Lark-Request-Nonce": nonce, "X-Lark-Signature": digest})
 
 
 class Taken:
@@ -69,21 +71,13 @@ async def test_a_signed_event_is_taken_and_a_presss_answer_goes_back(webhook: We
     assert taken.events == [EVENT, EVENT]  # the same once more: who takes it knows its id
 
 
-async def test_headers_may_be_written_in_any_case(webhook: Webhook, taken: Taken) -> None:
-    body = encrypted(EVENT)
-    for change in (str.lower, str.upper):
-        status, _ = await webhook({change(name): value for name, value in signed(body).items()}, body)
-        assert status == 200
-    assert len(taken.events) == 2
-
-
 @pytest.mark.parametrize(
     ("kind", "headers"),
     [
         ("signature", signed(encrypted(EVENT), key="another")),
-        ("signature", signed(encrypted(EVENT)) | {"X-Lark-Request-Nonce": "other"}),
-        ("signature", signed(encrypted(EVENT)) | {"X-Lark-Signature": "ü\udcff"}),
-        ("signature", signed(encrypted(EVENT)) | {"X-Lark-Request-Timestamp": "9" * 40}),
+        ("signature", CIMultiDict({**signed(encrypted(EVENT)), "X-Lark-Request-Nonce": "other"})),
+        ("signature", CIMultiDict({**signed(encrypted(EVENT)), "X-Lark-Signature": "ü\udcff"})),
+        ("signature", CIMultiDict({**signed(encrypted(EVENT)), "X-Lark-Request-Timestamp": "9" * 40})),
         ("unsigned", {}),
         ("old", signed(encrypted(EVENT), at=NOW - FRESH - timedelta(seconds=1))),
         ("old", signed(encrypted(EVENT), at=NOW + FRESH + timedelta(seconds=1))),
