@@ -19,10 +19,12 @@ from bot.catalogue import load
 from bot.chat import Adapter, Connected, Reply
 from bot.clock import Clock, micros
 from bot.command import CommandTable
+from bot.commands import own
 from bot.commands.drawing import Drawing
 from bot.dispatch import Dispatcher
 from bot.errors import CannotStart
 from bot.generation.delivery import Delivery
+from bot.generation.notices import Notices
 from bot.generation.queue import Capacity
 from bot.generation.runner import Runner
 from bot.generation.service import LEAST_DISK, GenerationService
@@ -44,7 +46,6 @@ from bot.ops.janitor import Janitor
 from bot.ops.keys import Keys, no_admin
 from bot.ops.listener import Listener
 from bot.ops.metrics import Metrics
-from bot.ops.notices import Notices
 from bot.ops.originals import Originals
 from bot.ops.own_data import OwnData
 from bot.ops.ownership import Ownership, own_folder
@@ -180,7 +181,9 @@ class _Builder:
             clock=self.clock,
         )
         charts = Charts(blobs=self.blobs, database=self.database, clock=self.clock, folder=self.scratch)
-        self.notices = Notices(kinds={**alerts.kinds(self.database), **digest.kinds(self.database, charts)})
+        self.notices = Notices(
+            kinds={**alerts.kinds(self.database), **digest.kinds(self.database, charts), **own.kinds(self.database)}
+        )
         self.delivery = Delivery(
             database=self.database,
             adapters=self.adapters,

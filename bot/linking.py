@@ -29,6 +29,15 @@ persons_of = people.persons_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An account. name: in quotes, since anybody may be called what would read as a part of the words around it."""
+
+    person: str
+    adapter: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
     """What came of typing a code: who would belong together, and until when, or why it was refused.
 
@@ -90,8 +99,8 @@ def join(connection: Connection, person: str, seal: str, at: int, by: By) -> tup
     else:
         raise UsageError(
             text(
-                "This no longer holds: who is linked has changed since, or somebody else has typed the code, too."
-                " /link on the other side gives a new one."
+                "This no longer holds: you said no, who is linked has changed since, or somebody else has typed the"
+                " code, too. /link on the other side gives a new one."
             )
         )
     if row["person"] in mine:
@@ -101,6 +110,26 @@ def join(connection: Connection, person: str, seal: str, at: int, by: By) -> tup
     _join(connection, together, secrets.token_hex(6))
     audit.note(connection, "", by, "link", list(mine), list(together), at)
     return together
+
+
+def decline(connection: Connection, person: str, seal: str) -> None:
+    """Void the code about which this person was asked, if there is one: it joins nobody any more, whoever types it.
+
+    Raises `UsageError` where it has joined them.
+    """
+    connection.lock("linking")
+    row = _asked_about(connection, person, seal)
+    if row and row["used_at"] and row["person"] in persons_of(connection, person):
+        raise UsageError(text("These accounts are linked already."))
+    if row:
+        connection.execute("DELETE FROM link_codes WHERE digest=:digest AND used_at=0", digest=row["digest"])
+
+
+def giver(connection: Connection, person: str, seal: str) -> str:
+    """Who was given the code about which this person was asked, "" where there is none any more."""
+    connection.lock("linking")
+    row = _asked_about(connection, person, seal)
+    return str(row["person"]) if row else ""
 
 
 def unlink(connection: Connection, person: str, at: int, by: By) -> tuple[str, ...]:
@@ -120,14 +149,21 @@ def unlink(connection: Connection, person: str, at: int, by: By) -> tuple[str, .
 
 def names(connection: Connection, persons: Iterable[str], *, but: Iterable[str]) -> list[str]:
     """What all but some of these accounts are called, each with its platform: whoever was talked into typing a code of
-    somebody else's sees whose it is. In quotes: anybody may be called what would read as a part of the question.
+    somebody else's sees whose it is.
     """
+    return [f"{each.name} ({each.adapter})" for each in named(connection, set(persons) - set(but))]
+
+
+def named(connection: Connection, persons: Iterable[str]) -> list[Named]:
+    """These accounts, but for those that are gone."""
     found = []
-    for person in sorted(set(persons) - set(but)):
+    for person in sorted(persons):
         row = connection.row(
             "SELECT p.name, a.adapter FROM people p JOIN actors a ON a.person=p.id WHERE p.id=:id", id=person
         )
-        found += [f"“{row['name'].translate(_NO_QUOTES)}” ({row['adapter']})"] if row else []
+        if row:
+            name = f"“{row['name'].translate(_NO_QUOTES)}”"
+            found.append(Named(person=person, adapter=row["adapter"], name=name))
     return found
 
 
@@ -160,6 +196,12 @@ def _typed(connection: Connection, code: str, person: str, at: int) -> Typed:
     return Typed(seal=_seal(row, together), persons=together, until=row["expires_at"])
 
 
+def _asked_about(connection: Connection, person: str, seal: str) -> Row | None:
+    """Also where others were linked meanwhile: if these part again, the question holds as it was put."""
+    typed = connection.rows("SELECT * FROM link_codes WHERE typed_by=:person", person=person)
+    return next((each for each in typed if seal.startswith(_which(each))), None)
+
+
 def _check_good(row: Row, at: int) -> None:
     if row["used_at"]:
         raise NotThere(text("This code was used already. /link on the other side gives a new one."))
@@ -172,9 +214,16 @@ def _together(connection: Connection, mine: tuple[str, ...], code: Row) -> tuple
 
 
 def _seal(code: Row, together: Iterable[str]) -> str:
+    return _which(code) + _short(" ".join(together))
+
+
+def _which(code: Row) -> str:
     """Nothing of the code is in it: whoever gave it has one at a time, so the end of its time says which it is."""
-    sealed = " ".join((code["person"], str(code["expires_at"]), *together))
-    return hashlib.sha256(sealed.encode()).hexdigest()[:16]
+    return _short(f"{code['person']} {code['expires_at']}")
+
+
+def _short(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def _check_known(connection: Connection, person: str) -> None:

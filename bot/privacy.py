@@ -17,10 +17,10 @@ from bot.chat import Reply
 from bot.clock import micros, moment
 from bot.errors import UsageError
 from bot.generation import accepting, deleting, inbox, record
+from bot.generation.notices import PREFIX, is_to
 from bot.generation.record import note
 from bot.generation.states import IN_FLIGHT, WAITING, listed
 from bot.i18n import Text, plural
-from bot.ops.notices import PREFIX, is_to
 from bot.people import Person, Preferences
 from bot.quota import ledger
 from bot.reports import MARKED
@@ -325,9 +325,10 @@ def _forget_charts(connection: Connection, persons: Iterable[str]) -> set[str]:
 
 
 def _forget_notices(connection: Connection, persons: Iterable[str]) -> None:
-    """What the bot told them by itself, and where: they are its keys that say to whom it was said."""
+    """What the bot told them by itself, and of them, and where: they are its keys that say to whom it was said."""
     for row in connection.rows("SELECT key, generation FROM postings WHERE generation LIKE :all", all=f"{PREFIX}%"):
-        if any(is_to(row["key"], row["generation"], person) for person in persons):
+        said = row["generation"]
+        if any(is_to(row["key"], said, person) or f'"{person}"' in said for person in persons):
             connection.execute("DELETE FROM posted_messages WHERE key=:key", key=row["key"])
             connection.execute("DELETE FROM postings WHERE key=:key", key=row["key"])
 

@@ -1,6 +1,6 @@
 """What belongs to a person: accounts that are linked, what is kept of them, and its end: /link, /mydata, /forget."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from bot.command import Command, Kind, option
 from bot.commands.looking import Nothing
 from bot.commands.once import once
 from bot.errors import NotAllowed, UsageError
+from bot.generation import notices
 from bot.i18n import Link, Text, plural, text, verbatim
 from bot.linking import Typed
 from bot.people import Person
@@ -22,6 +23,7 @@ from bot.storage.database import Database
 from bot.suggest import same
 from bot.teams import Memberships
 
+LINKED = "linked"
 CONFIRM_WITHIN = timedelta(minutes=10)
 ME = frozenset({"me", "我"})
 
@@ -151,6 +153,9 @@ class Own:
         return await self.privacy.forget(asking.person, asking.invocation.id, words)
 
     async def remember_pressed(self, asking: Asking, token: str, index: int) -> Answer:
+        """“Not now” under the question of `/link CODE`, whose code joins nobody from then on, or of `/forget me`."""
+        _, _, seal = token.partition("-")
+        await self.database.transaction(linking.decline, asking.person.id, seal)
         return Reply(text=text("Nothing was changed."), private=True)
 
     def presses(self) -> Presses:
@@ -164,11 +169,26 @@ def _typed(connection: Connection, code: str, person: str, at: int, by: By) -> t
     return typed, tuple(linking.names(connection, typed.persons, but=mine))
 
 
+def kinds(database: Database) -> dict[str, notices.Words]:
+    """What puts into words what people are told of their accounts without having asked."""
+
+    async def linked(said: Mapping[str, Any]) -> Reply:
+        others = tuple(await database.read(linking.names, said["persons"], but=()))
+        words = text("Your link code was used: {names} and you are linked now.", names=others)
+        return Reply(text=words, notes=(text("Is one of them somebody else? Then send /unlink at once."),))
+
+    return {LINKED: linked}
+
+
 def _linked(connection: Connection, person: str, seal: str, at: int, by: By) -> Reply:
+    giver, joined = linking.giver(connection, person, seal), linking.persons_of(connection, person)
     together = linking.join(connection, person, seal, at, by)
     words = text(
         "Linked: {count} accounts are yours now, and what they use and may use counts together.", count=len(together)
     )
+    to = notices.privately(connection, (giver,), "en")
+    if to:  # else they have never had a picture, and nobody knows where to reach them
+        notices.want(connection, to, LINKED, {"persons": list(joined), "code": seal})
     others = tuple(linking.names(connection, together, but=(person,)))
     notes = (
         text("With it: {names}. Is one of them somebody else? Then send /unlink at once.", names=others),

@@ -16,11 +16,10 @@ import structlog
 from bot import people
 from bot.chat import AccountLine, Reply
 from bot.clock import micros, moment
-from bot.generation import health
+from bot.generation import health, notices
+from bot.generation.notices import Receiver
 from bot.i18n import Text, text, verbatim
-from bot.ops import notices
 from bot.ops.credits import OPERATORS
-from bot.ops.notices import Receiver
 from bot.ops.rounds import Rounds
 from bot.quota import ledger
 from bot.quota.ledger import Rules

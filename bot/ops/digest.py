@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from bot import reports
 from bot.chat import Reply
+from bot.generation import notices
 from bot.i18n import Text, text
-from bot.ops import notices
 from bot.ops.rounds import Rounds
 from bot.quota.usage import Scope, Spent, spent_by
 from bot.reports import Charts, Period, Report

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from bot import linking, people, privacy
 from bot.audit import By
-from bot.chat import Actor
+from bot.chat import Actor, Invocation, Reply, Tone
 from bot.errors import BotError, NotAllowed, NotThere, UsageError
+from bot.generation import inbox
 from bot.people import Person
 from bot.storage.database import Database
+from tests.bot.generation.core import Core
 
 NOW = 1_700_000_000_000_000
 TEN_MINUTES = timedelta(minutes=10) // timedelta(microseconds=1)
@@ -33,6 +36,10 @@ async def types(database: Database, code: str, person: Person, at: int = NOW) ->
     if typed.refused:
         raise typed.refused
     return typed
+
+
+async def no(database: Database, seal: str, person: Person) -> None:
+    await database.transaction(linking.decline, person.id, seal)
 
 
 async def yes(database: Database, seal: str, person: Person, at: int = NOW) -> tuple[str, ...]:
@@ -257,6 +264,108 @@ async def test_a_forged_yes_links_nobody(database: Database, seal: str) -> None:
         with pytest.raises(UsageError, match="no longer holds"):
             await yes(database, said, by)
     assert {row["linked"] for row in await database.fetch("SELECT linked FROM people")} == {""}
+
+
+async def test_whoever_said_no_is_not_joined_by_a_yes_to_the_same_question(database: Database) -> None:
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    code = await code_of(database, ann)
+    typed = await types(database, code, bob)
+    for _ in range(2):
+        await no(database, typed.seal, bob)
+
+        with pytest.raises(UsageError, match=r"you said no.* gives a new one"):
+            await yes(database, typed.seal, bob)
+    with pytest.raises(NotThere, match="gives a new one"):
+        await types(database, code, bob)
+    assert await persons(database, bob) == {bob.id}
+    assert await database.fetch("SELECT * FROM audit WHERE what='link'") == []
+    assert set(await use(database, await code_of(database, ann, NOW + 1), bob, NOW + 1)) == {ann.id, bob.id}
+
+
+@pytest.mark.parametrize("seal", ["", "1700000000", "0" * 32, "{seal}"])
+async def test_a_no_to_another_question_or_of_somebody_else_voids_no_code(database: Database, seal: str) -> None:
+    ann, bob, eve = [await known(database, name) for name in ("ann", "bob", "eve")]
+    typed = await types(database, await code_of(database, ann), bob)
+    other = await types(database, await code_of(database, eve), bob)
+    await no(database, seal.format(seal=other.seal), bob)
+    for each in (ann, eve):
+        await no(database, typed.seal, each)
+
+    assert set(await yes(database, typed.seal, bob)) == {ann.id, bob.id}
+
+
+async def test_a_no_holds_though_the_accounts_were_others_when_it_was_said(database: Database) -> None:
+    giver, typist, other = [await known(database, name) for name in ("ann", "bob", "eve")]
+    typed = await types(database, await code_of(database, giver), typist)
+    await use(database, await code_of(database, other), giver)
+    await no(database, typed.seal, typist)
+    await part(database, other)
+    assert await persons(database, giver) == {giver.id}, "as it was when they were asked"
+
+    with pytest.raises(UsageError, match="you said no"):
+        await yes(database, typed.seal, typist)
+
+
+async def test_a_no_after_the_yes_parts_nobody_and_says_so(database: Database) -> None:
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    typed = await types(database, await code_of(database, ann), bob)
+    await yes(database, typed.seal, bob)
+
+    with pytest.raises(UsageError, match="linked already"):
+        await no(database, typed.seal, bob)
+    assert await persons(database, bob) == {ann.id, bob.id}
+    await part(database, bob)
+    await no(database, typed.seal, bob)
+    assert await persons(database, bob) == {bob.id}
+
+
+async def test_of_a_yes_and_a_no_at_the_same_moment_one_holds(database: Database) -> None:
+    ann, bob = await known(database, "ann"), await known(database, "bob")
+    typed = await types(database, await code_of(database, ann), bob)
+    done = await asyncio.gather(
+        yes(database, typed.seal, bob), *(no(database, typed.seal, bob) for _ in range(3)), return_exceptions=True
+    )
+
+    joined_them = isinstance(done[0], tuple)
+    assert await persons(database, bob) == ({ann.id, bob.id} if joined_them else {bob.id})
+    assert {isinstance(each, UsageError) for each in done[1:]} == {joined_them}, "one no before the yes voids it"
+
+
+async def test_not_now_is_said_as_often_as_it_is_pressed_and_link_is_refused_then(core: Core) -> None:
+    ann = await core.person("ann")
+    asked = await core.answer(f"/link {await code_of(core.database, ann, core.at)}", by="bob")
+    link, not_now = (button.id for button in asked.buttons)
+    pressed = [await core.answer(press=not_now, by="bob") for _ in range(2)]
+    pressed += [await said_again(core, core.invocation(press=not_now, by="bob"))]
+    refused = [await core.answer(press=link, by="bob"), await said_again(core, core.invocation(press=link, by="bob"))]
+
+    assert {(str(each.text), each.tone) for each in pressed} == {("Nothing was changed.", Tone.ANSWER)}
+    assert {each.tone for each in refused} == {Tone.REFUSAL}
+    assert all("you said no" in str(each.text) for each in refused)
+    assert await persons(core.database, ann) == {ann.id}
+
+
+async def test_not_now_under_another_question_leaves_a_code_as_it_is(core: Core) -> None:
+    ann = await core.person("ann")
+    asked = await core.answer(f"/link {await code_of(core.database, ann, core.at)}", by="bob")
+    forgotten = await core.answer("/forget me", by="bob")
+    await core.answer(press=forgotten.buttons[1].id, by="bob")
+    await core.answer(press=asked.buttons[1].id, by="eve")
+
+    assert "2 accounts" in str((await core.answer(press=asked.buttons[0].id, by="bob")).text)
+
+
+async def said_again(core: Core, invocation: Invocation) -> Reply:
+    """What is answered the second time, after a process that ended before anybody read the first answer."""
+    row = (invocation.id, "fake", {"event": invocation.id}, core.at)
+    core.adapter.events[invocation.id] = invocation
+    await core.database.transaction(inbox.receive, *row)
+    with suppress(BotError):
+        await core.dispatcher._answer(await core.dispatcher._asking(invocation))
+    await core.dispatcher.replay()
+    answer = await core.dispatcher.outcome(invocation.id)
+    assert isinstance(answer, Reply)
+    return answer
 
 
 async def others_join(database: Database, giver: Person, typist: Person, other: Person) -> None:

@@ -13,11 +13,10 @@ from bot import linking, people, privacy, teams
 from bot.audit import By
 from bot.chat import Actor, Place, Reply, Tone
 from bot.errors import UsageError
-from bot.generation import inbox, settling
+from bot.generation import inbox, notices, settling
 from bot.generation.accepting import Draft
+from bot.generation.notices import Receiver
 from bot.i18n import verbatim
-from bot.ops import notices
-from bot.ops.notices import Receiver
 from bot.people import Person
 from bot.privacy import Privacy
 from bot.quota import grants, ledger

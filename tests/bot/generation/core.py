@@ -1,7 +1,7 @@
 """The request core put together as the composition root does it, around a fake platform and a fake provider."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from bot.dispatch import Dispatcher
 from bot.generation import inbox, queue, record
 from bot.generation.accepting import Accepted, Draft
 from bot.generation.delivery import Delivery
+from bot.generation.notices import Notices, Words
 from bot.generation.presenting import logged, present
 from bot.generation.queue import Admitted, Capacity
 from bot.generation.record import Generation
@@ -310,6 +311,16 @@ def _watched() -> Policy:
     """A limit on everything, far away, so that every line is shown."""
     units, windows = ("images", "usd"), ("day", "week", "month", "total")
     return {(kind, unit, win): 10**12 for kind in ("person", "space", "all") for unit in units for win in windows}
+
+
+def telling(core: Core, kinds: Mapping[str, Words]) -> None:
+    """Have it put into words what nobody asked for, too."""
+    notices, shown = Notices(kinds=kinds), core.delivery.present
+
+    async def present(generation: str, place: int) -> Reply:
+        return await (notices.reply(generation) if notices.has(generation) else shown(generation, place))
+
+    core.delivery.present = present
 
 
 @asynccontextmanager

@@ -10,15 +10,15 @@ import pytest_asyncio
 
 from bot import linking, teams
 from bot.audit import OPERATOR
-from bot.chat import CannotPost, Post, Quoted, Reply, Tone
+from bot.chat import CannotPost, Post, Quoted, Tone
+from bot.generation.notices import is_to
 from bot.i18n import say
 from bot.ops import alerts
 from bot.ops.alerts import Alerts
-from bot.ops.notices import Notices, is_to
 from bot.quota import ledger
 from bot.spaces import SpaceRules
 from bot.storage.connection import Connection
-from tests.bot.generation.core import PICTURE, Core, working
+from tests.bot.generation.core import PICTURE, Core, telling, working
 from tests.linked import link
 from tests.postgres import BOTH
 
@@ -34,12 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest_asyncio.fixture
 async def house(core: Core) -> AsyncIterator[Core]:
     """The core at work, which can say what nobody asked for."""
-    notices, shown = Notices(kinds=alerts.kinds(core.database)), core.delivery.present
-
-    async def present(generation: str, place: int) -> Reply:
-        return await (notices.reply(generation) if notices.has(generation) else shown(generation, place))
-
-    core.delivery.present = present
+    telling(core, alerts.kinds(core.database))
     async with working(core):
         yield core
 
@@ -274,6 +269,7 @@ async def test_a_balance_is_told_of_once_a_day_however_it_sinks(house: Core) -> 
     assert await delivered(house, 2) == [f"x runs short: {count} credits are left there." for count in (90, 10)]
 
 
+@pytest.mark.slow
 async def test_an_alert_outlives_a_platform_that_is_away(house: Core) -> None:
     await limited(house, 1)
     await rules(house, alerts="ops")
@@ -294,13 +290,8 @@ async def test_what_was_written_down_before_the_end_is_told_after_it(core: Core)
     await watching(core).round()  # nobody delivers any more
     assert told(core) == []
 
-    notices, shown = Notices(kinds=alerts.kinds(core.database)), core.delivery.present
-
-    async def present(generation: str, place: int) -> Reply:
-        return await (notices.reply(generation) if notices.has(generation) else shown(generation, place))
-
     again = Core(database=core.database, folder=core.folder, adapter=core.adapter, clock=core.clock)
-    again.delivery.present = present
+    telling(again, alerts.kinds(core.database))
     async with working(again):
         await delivered(again, 1)
 

@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.chat import Post, Reply
+from bot.chat import Post
 from bot.i18n import say
 from bot.ops import digest
 from bot.ops.digest import Digest, due
-from bot.ops.notices import Notices
 from bot.quota.usage import count
 from bot.reports import Charts
 from bot.spaces import SpaceRules
 from bot.storage.connection import Connection
-from tests.bot.generation.core import Core, working
+from tests.bot.generation.core import Core, telling, working
 from tests.postgres import BOTH
 
 SPACE = "fake/team"
@@ -33,12 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 async def house(core: Core) -> AsyncIterator[Core]:
     """The core at work on a Saturday, after two weeks of use, with a digest that is to come."""
     charts = Charts(blobs=core.blobs, database=core.database, clock=core.clock, folder=core.folder)
-    notices, shown = Notices(kinds=digest.kinds(core.database, charts)), core.delivery.present
-
-    async def present(generation: str, place: int) -> Reply:
-        return await (notices.reply(generation) if notices.has(generation) else shown(generation, place))
-
-    core.delivery.present = present
+    telling(core, digest.kinds(core.database, charts))
     async with working(core):
         await core.answer("/imagine a fox", by="bob")
         await switch(core, digest="weekly", alerts="ops")
