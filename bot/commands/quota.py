@@ -1,8 +1,9 @@
 """/quota: what somebody may still use, account by account, and who can give more."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from bot import linking
 from bot.asking import Answer, Asking
 from bot.chat import AccountLine, Reply
 from bot.command import Command
@@ -10,6 +11,7 @@ from bot.commands.looking import Nothing
 from bot.generation.service import GenerationService
 from bot.i18n import Text, text
 from bot.quota import ledger
+from bot.quota.limits import of_person
 from bot.quota.standing import Payer
 from bot.storage.connection import Connection
 from bot.storage.database import Database
@@ -30,7 +32,7 @@ class Quota:
             Payer(person=person.id, persons=person.persons, space=person.space, team=team, roles=person.roles)
             for team in teams
         ]
-        lines = as_one(await self.database.read(_lines, payers, self.service.rules()))
+        lines = ledger.as_one(await self.database.read(_lines, payers, self.service.rules()))
         words = text("What you may still use, and what is used:")
         return Reply(text=words, accounts=lines, notes=(*_details(lines), *_givers(lines)), private=True)
 
@@ -46,21 +48,6 @@ def commands(quota: Quota) -> tuple[Command, ...]:
             aliases=("额度",),
         ),
     )
-
-
-def as_one(lines: Iterable[AccountLine]) -> tuple[AccountLine, ...]:
-    """Of an account that stands there twice the tightest line; linked accounts of one human are one."""
-    found: dict[tuple[str, str, str], AccountLine] = {}
-    for line in lines:
-        mine = line.account.startswith("person:")
-        key = ("person" if mine else line.account, line.unit, line.window)
-        if key not in found or _room(line) < _room(found[key]):
-            found[key] = line
-    return tuple(found.values())
-
-
-def _room(line: AccountLine) -> float:
-    return float("inf") if line.left is None else line.left
 
 
 def _is_grant(line: AccountLine) -> bool:
@@ -95,5 +82,19 @@ def _givers(lines: Iterable[AccountLine]) -> tuple[Text, ...]:
     return tuple(found.values())[:MOST_NAMED]
 
 
-def _lines(connection: Connection, payers: Iterable[Payer], rules: ledger.Rules) -> tuple[AccountLine, ...]:
-    return tuple(line for payer in payers for line in ledger.lines(connection, payer, rules))
+def _lines(connection: Connection, payers: Sequence[Payer], rules: ledger.Rules) -> tuple[AccountLine, ...]:
+    titles = _titles(connection, linking.persons_of(connection, payers[0].person))
+    found = (line for payer in payers for line in ledger.lines(connection, payer, rules))
+    return tuple(replace(line, name=titles.get(line.account, line.name)) for line in found)
+
+
+def _titles(connection: Connection, persons: Sequence[str]) -> dict[str, Text]:
+    """What linked accounts are called, by their names in the books: nobody is told but who they belong to."""
+    if len(persons) == 1:
+        return {}
+    return {
+        of_person(each.person).name: text(
+            "You on {platform} ({name})", platform=each.adapter.capitalize(), name=each.name
+        )
+        for each in linking.named(connection, persons)
+    }

@@ -103,7 +103,7 @@ class GenerationService:
         return await self._lines(payer)
 
     async def _lines(self, payer: Payer) -> tuple[AccountLine, ...]:
-        return await self.database.read(ledger.lines, payer, self.rules())
+        return ledger.as_one(await self.database.read(ledger.lines, payer, self.rules()))
 
     async def check_room(self) -> None:
         """Raises `Unavailable` where a picture could not be kept."""

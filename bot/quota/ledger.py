@@ -215,6 +215,21 @@ def lines(connection: Connection, payer: Payer, rules: Rules) -> tuple[AccountLi
     return (*shown, *_given(connection, found.grants, text("Given to you by {name}")))
 
 
+def as_one(lines: Iterable[AccountLine]) -> tuple[AccountLine, ...]:
+    """Of an account that stands there twice the tightest line; linked accounts of one human are one."""
+    found: dict[tuple[str, str, str], AccountLine] = {}
+    for line in lines:
+        mine = line.account.startswith("person:")
+        key = ("person" if mine else line.account, line.unit, line.window)
+        if key not in found or _room(line) < _room(found[key]):
+            found[key] = line
+    return tuple(found.values())
+
+
+def _room(line: AccountLine) -> float:
+    return float("inf") if line.left is None else line.left
+
+
 def account_lines(connection: Connection, names: Iterable[str], rules: Rules) -> tuple[AccountLine, ...]:
     """Accounts by their names, as others than the payer read them: every window with a limit, and the total.
 
