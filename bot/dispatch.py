@@ -24,7 +24,7 @@ from bot.chat import Actor, Button, Invocation, Post, Reply, Tone
 from bot.clock import micros
 from bot.command import Command, CommandTable, Option
 from bot.errors import BotError
-from bot.generation import inbox, outbox, record
+from bot.generation import inbox, outbox, record, unseen
 from bot.generation.accepting import Accepted
 from bot.generation.delivery import Delivery
 from bot.generation.insisting import insist
@@ -205,6 +205,13 @@ class Dispatcher:
     def start(self, invocation: Invocation, complete: Complete | None = None) -> None:
         """Answer an invocation whose event is noted."""
         self._keep(invocation.id, self.dispatch(invocation, complete))
+
+    async def give_back(self, generation: str, key: str) -> bool:
+        """What its platform shows to nobody is given back to who asked for it; whether they have it back.
+
+        key: of the post that the platform did not take.
+        """
+        return await self.database.transaction(unseen.give_back, generation, key, micros(self.clock()))
 
     async def outcome(self, invocation: str) -> Answer:
         """Wait for what an invocation that was just accepted came to."""

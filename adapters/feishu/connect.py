@@ -55,6 +55,7 @@ def connect(
         fitting=Fitting(rest=rest, blobs=blobs, fitter=fitter, folder=folder / "outgoing", link=link),
         toasts=toasts,
         models=lambda: models(door),
+        give_back=door.give_back,
         rooms=people.room,
         clock=clock,
         zone=zone,

@@ -40,8 +40,10 @@ FOLLOWS = text("A card takes pictures of up to 10 MB, so this is a smaller copy.
 NARROWER = text("The original is too large to be posted here; this is a smaller copy of it.")
 NOT_TAKEN = text("Feishu does not take this picture.")
 WORDLESS = text("Feishu does not take the words of this answer, so they are left out.")
-NOTHING_LEFT = text(
-    "Feishu takes neither the words nor the pictures of this answer. They were drawn, are kept, and count as usual."
+NOTHING_LEFT = text("Feishu takes neither the words nor the pictures of this answer. They were drawn and are kept.")
+GIVEN_BACK = text(
+    "Feishu takes neither the words nor the pictures of this answer. They were drawn and are kept, and what they took "
+    "of your quota is given back to you."
 )
 
 Link = Callable[[Picture], str | None]
@@ -222,10 +224,10 @@ def without_words(reply: Reply) -> Reply:
     )
 
 
-def without_pictures(reply: Reply) -> Reply:
+def without_pictures(reply: Reply, *, given_back: bool) -> Reply:
     """What is left where Feishu does not take the pictures either: somebody waits, and is told so."""
     buttons = tuple(each for each in reply.buttons if not each.picks)
-    return replace(without_words(reply), text=NOTHING_LEFT, pictures=(), buttons=buttons)
+    return replace(without_words(reply), text=GIVEN_BACK if given_back else NOTHING_LEFT, pictures=(), buttons=buttons)
 
 
 def bare(reply: Reply) -> Reply:

@@ -81,6 +81,8 @@ class Way:
 class Ladder:
     """Rest must be entered. models: what an edit can be drawn with. rooms: the name of a chat, by its id.
 
+    give_back: gives back what a generation took, of which Feishu shows nothing in the post with this key; whether its
+    asker has it back.
     zone: in which times are written.
     """
 
@@ -88,12 +90,14 @@ class Ladder:
     fitting: Fitting
     toasts: Toasts
     models: Callable[[], Sequence[str]]
+    give_back: Callable[[str, str], Awaitable[bool]]
     clock: Callable[[], datetime]
     rooms: Callable[[str], str] = str
     zone: str = "UTC"
     _standing: Latest[Standing] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _toasted: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _unwanted: Latest[int] = field(default_factory=lambda: Latest(KNOWN_KEYS))
+    _seen: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))  # posts of which pictures stood there
     _told: Latest[bool] = field(default_factory=lambda: Latest(KNOWN_KEYS))
     _advised: Latest[datetime] = field(default_factory=lambda: Latest(100))
     _sends: Pace = field(default_factory=lambda: Pace(SENDS))
@@ -135,7 +139,7 @@ class Ladder:
 
     async def _simplified(self, post: Post) -> str:
         """The whole reply, else what is left of it where Feishu does not take its words, or the card."""
-        reply = self._wanted(post)
+        reply = await self._wanted(post)
         met: set[Kind] = set()
         while True:
             try:
@@ -150,14 +154,14 @@ class Ladder:
                         self.fitting.forget(reply.pictures)
                     case Kind.SENSITIVE if post.key not in self._unwanted or reply.pictures:
                         self._unwanted[post.key] = self._unwanted.get(post.key, 0) + 1
-                        reply = self._wanted(post)
+                        reply = await self._wanted(post)
                     case Kind.OURS | Kind.TOO_LARGE:
                         log.error("a card was refused", code=error.code, status=error.status, log_id=error.log_id)
                         reply = bare(reply)
                     case _:
                         raise
 
-    def _wanted(self, post: Post) -> Reply:
+    async def _wanted(self, post: Post) -> Reply:
         """What is left of a reply, by how often Feishu took offence at it."""
         match self._unwanted.get(post.key, 0):
             case 0:
@@ -165,7 +169,18 @@ class Ladder:
             case 1:
                 return without_words(post.reply)
             case _:
-                return without_pictures(post.reply)
+                return without_pictures(post.reply, given_back=await self._given_back(post))
+
+    async def _given_back(self, post: Post) -> bool:
+        reply = post.reply
+        ended = reply.generation and reply.pictures and reply.tone is not Tone.PROGRESS
+        if not ended or post.key in self._seen:
+            return False
+        try:
+            return await self.give_back(reply.generation, post.key)
+        except Exception as error:  # a door: it is said only once it is true
+            log.warning("what nobody can see could not be given back yet", problem=type(error).__name__)
+            raise CannotPost("not given back yet", retry_after=DISK_PAUSE, unknown=self._unknown(post)) from error
 
     async def _show(self, post: Post, reply: Reply) -> str:
         to = target(post.place)
@@ -189,6 +204,8 @@ class Ladder:
                 elsewhere=astray,
             )
             shown = await self._bring(job)
+            if pictures:
+                self._seen[post.key] = True
             cards = (*standing.cards[:number], shown, *standing.cards[number + 1 :])
             standing = self._note(post, replace(standing, cards=cards))
         standing = await self._tidied(post, reply, standing, len(wanted))

@@ -39,6 +39,13 @@ class Door(Protocol):
         """Wait until what was accepted is answered."""
         ...
 
+    async def give_back(self, generation: str, key: str) -> bool:
+        """What Feishu shows to nobody is given back to who asked for it, once; whether they have it back.
+
+        key: of the post that it did not take.
+        """
+        ...
+
 
 class Fetcher(Protocol):
     """Downloads from addresses that strangers name; raises `PictureError`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.audit import Audited
 from bot.clock import moment
 from bot.commands import space_rules
+from bot.generation import unseen
 from bot.i18n import Text, text, verbatim
 from bot.quota import limits
 from bot.quota.limits import Account
@@ -184,7 +185,9 @@ def _grant(change: Audited, names: Names) -> Text | None:
 
 
 def _refund(change: Audited, names: Names) -> Text | None:
-    return text("{id} is refunded: {reason}", id=change.what.removeprefix("refund "), reason=str(change.after))
+    ours = {unseen.WHY: text("the platform shows it to nobody"), "refused by an admin": text("refused by an admin")}
+    reason = ours.get(str(change.after), str(change.after))  # the other ones are in the words of who gave it back
+    return text("{id} is refunded: {reason}", id=change.what.removeprefix("refund "), reason=reason)
 
 
 def _review(change: Audited, names: Names) -> Text | None:

@@ -93,6 +93,8 @@ def _result_rows(generation: Generation) -> list[tuple[Text, Text]]:
         for image in generation.images
     ]
     rows.append((text("Cost"), verbatim(str(Money(generation.cost)))))
+    if generation.given_back:
+        rows.append((text("Given back"), text("yes")))
     rows.append((text("Asked at"), text("{time}", time=moment(generation.created_at))))
     if generation.finished_at and generation.started_at:
         rows.append((text("Took"), spent(generation)))

@@ -11,7 +11,7 @@ from bot.command import Command, Kind, option
 from bot.commands.details import lineage, state_name
 from bot.commands.drawing import visible
 from bot.generation import record
-from bot.generation.presenting import CLEANED, pictures, result_buttons
+from bot.generation.presenting import CLEANED, GIVEN_BACK, pictures, result_buttons
 from bot.generation.record import Generation
 from bot.generation.service import GenerationService
 from bot.i18n import Text, plural, text, verbatim
@@ -71,6 +71,8 @@ class Looking:
             notes.append(text("Made from {parent}.", parent=f"{generation.parent}:{generation.parent_index}"))
         if len(shown) < len(generation.images):
             notes.append(CLEANED)
+        if generation.given_back:
+            notes.append(GIVEN_BACK)
         if not generation.images:
             notes.append(text("State: {state}.", state=state_name(generation)))
         _, links = await self.database.read(lineage, generation)

@@ -258,6 +258,8 @@ def _result(generation: Generation, model: Model | None) -> Reply:
     notes.extend(words for place, words in enumerate(generation.missing) if words not in generation.missing[:place])
     if len(shown) < made:
         notes.append(CLEANED)
+    if generation.given_back:
+        notes.append(GIVEN_BACK)
     return _reply(
         generation,
         _title(generation),

@@ -16,7 +16,7 @@ ON_BOTH = {
     *("test_sending_again", "test_insisting", "test_credits", "test_janitor", "test_originals", "test_views"),
     *("test_audit", "test_kept", "test_ledger", "test_moderated", "test_reviews"),
     *("test_standing", "test_grants", "test_refunds", "test_team_pools", "test_payers", "test_usage_agrees"),
-    "test_own_zones",
+    *("test_own_zones", "test_unseen"),
     *("test_governing", "test_rights", "test_returning"),
 }
 

@@ -109,6 +109,22 @@ async def test_what_feishu_calls_sensitive_is_shown_without_its_words_and_charge
     assert len([one for one in by_bot(fake, ann) if one.pictures]) == 1
 
 
+async def test_pictures_that_feishu_shows_to_nobody_are_given_back(feishu: Bot) -> None:
+    fake = feishu.fake
+    ann = fake.person("Ann")
+    fake.sensitive.add('"img_key"')  # whatever a card shows
+    try:
+        await ann.says("a heron that nobody may see")
+        card = await feishu.says(ann, "is given back to you")
+    finally:
+        fake.sensitive.discard('"img_key"')
+    await ann.says("/quota")
+    quota = await feishu.says(ann, "left today")
+
+    assert "50 of 50 left today" in quota.text
+    assert card.pictures == []
+
+
 async def test_a_message_that_was_recalled_meanwhile_is_answered_in_the_chat(feishu: Bot) -> None:
     fake = feishu.fake
     ann = fake.person("Ann")

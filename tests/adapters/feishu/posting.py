@@ -50,6 +50,8 @@ class Desk:
     blobs: FakeBlobs = field(default_factory=FakeBlobs)
     toasts: Toasts = field(default_factory=Toasts)
     link: Callable[[Picture], str | None] | None = None
+    gives_back: bool = True
+    given_back: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -58,8 +60,17 @@ class Desk:
         """Another process takes over: it knows nothing but what the core stored."""
         fitting = Fitting(rest=self.rest, blobs=self.blobs, fitter=self.fitter, folder=self.folder, link=self.link)
         self.ladder = Ladder(
-            rest=self.rest, fitting=fitting, toasts=self.toasts, models=lambda: ("seedream-4.5",), clock=self.now
+            rest=self.rest,
+            fitting=fitting,
+            toasts=self.toasts,
+            models=lambda: ("seedream-4.5",),
+            give_back=self.give_back,
+            clock=self.now,
         )
+
+    async def give_back(self, generation: str, key: str) -> bool:
+        self.given_back.append((generation, key))
+        return self.gives_back
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.fake.clock(), UTC)

@@ -90,6 +90,9 @@ class FakeDoor:
     async def outcome(self, invocation: str) -> object:
         return await asyncio.shield(self._tasks[invocation])
 
+    async def give_back(self, generation: str, key: str) -> bool:
+        return False
+
     async def answered(self) -> Invocation:
         """The last one, once it is completed and answered."""
         await self.outcome(self.accepted[-1][0].id)

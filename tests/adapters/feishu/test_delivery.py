@@ -137,6 +137,7 @@ async def test_what_was_never_sent_is_no_doubt(desk: Desk) -> None:
             fitting=replace(desk.ladder.fitting, rest=nowhere),
             toasts=desk.toasts,
             models=tuple,
+            give_back=desk.give_back,
             clock=desk.now,
         )
         with pytest.raises(CannotPost) as refused:

@@ -1,6 +1,7 @@
 """What goes out when everything conspires: lost answers, full disks, slow lines, crowds, and pictures that offend."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -215,8 +216,67 @@ async def test_where_words_and_pictures_offend_the_card_that_stands_says_so(desk
 
     card = desk.only(ann.direct)
     assert "Feishu takes neither the words nor the pictures" in card.text
+    assert "is given back to you" in card.text
+    assert set(desk.given_back) == {("k3f9w2ab", "k3f9w2ab:0")}
     assert (card.pictures, card.labels) == ([], ["Again"])
     assert len(desk.fake.called("im.message.patch")) == 3
+
+
+async def test_what_is_not_given_back_is_not_promised(desk: Desk) -> None:
+    ann = desk.fake.person("Ann")
+    desk.gives_back = False
+    _, place = await desk.asked(ann)
+    await desk.post(place, progress())
+    desk.fake.faults.add("im.message.patch", code=SENSITIVE, times=2)
+    await desk.post(place, reply(pictures=desk.pictures(1)))
+
+    assert "They were drawn and are kept.\n" in f"{desk.only(ann.direct).text}\n"
+
+
+async def test_nothing_is_given_back_for_words_alone_nor_before_the_end(desk: Desk) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    desk.fake.faults.add("im.message.reply", code=SENSITIVE, times=2)
+    await desk.post(place, progress(pictures=desk.pictures(1)))
+    desk.fake.faults.add("im.message.reply", code=SENSITIVE)
+    await desk.post(place, reply("Words", generation=""), key="words")
+
+    assert desk.given_back == []
+
+
+@pytest.mark.parametrize(
+    ("call", "before", "made"),
+    [pytest.param("patch", 3, 4, id="as-it-came"), pytest.param("reply", 0, 12, id="in-the-first-of-two-cards")],
+)
+async def test_of_what_was_seen_in_part_nothing_is_given_back(desk: Desk, call: str, before: int, made: int) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    await desk.post(place, progress(pictures=desk.pictures(before)))
+    assert len(desk.only(ann.direct).pictures) == before
+    desk.fake.faults.add(f"im.message.{call}", code=SENSITIVE, times=2)
+    await desk.post(place, reply(pictures=desk.pictures(made)))
+
+    assert "They were drawn and are kept.\n" in f"{desk.bots(ann.direct)[0].text}\n"
+    assert desk.given_back == []
+
+
+async def test_while_it_cannot_be_given_back_nothing_is_said_of_it(desk: Desk) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    await desk.post(place, progress())
+    desk.fake.faults.add("im.message.patch", code=SENSITIVE, times=2)
+
+    async def away(generation: str, key: str) -> bool:
+        raise sqlite3.OperationalError("the database is away")
+
+    give_back, desk.ladder.give_back = desk.ladder.give_back, away
+    with pytest.raises(CannotPost) as refused:
+        await desk.post(place, reply(pictures=desk.pictures(1)))
+    desk.ladder.give_back = give_back
+    await desk.post(place, reply(pictures=desk.pictures(1)))
+
+    assert not refused.value.final
+    assert "is given back to you" in desk.only(ann.direct).text
 
 
 async def test_a_card_whose_pictures_feishu_refuses_for_good_does_not_promise_them_for_ever(desk: Desk) -> None:
