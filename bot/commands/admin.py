@@ -34,7 +34,7 @@ from bot.commands.admin_words import (
 from bot.commands.audited import in_words, names_in
 from bot.commands.once import once
 from bot.commands.orders import Orders
-from bot.commands.space_rules import ALSO_RULES, DEFAULT, OFF, RULES, RuleAsked, RuleReader, told
+from bot.commands.space_rules import ALSO_RULES, DEFAULT, OFF, RULES, RuleAsked, RuleReader, check_room, told
 from bot.errors import NotAllowed, UsageError
 from bot.i18n import Link, text
 from bot.quota.ledger import Rules
@@ -109,6 +109,8 @@ class Admin:
         order = read(area, words, marked)
         if isinstance(order, BlockOrder):
             return await self._block(order, who, asking)
+        if asking is not None and marked.channel and _gives(order):
+            check_room(marked.channel, asking.invocation.rooms)
         orders = Orders(who=who, marked=marked, rules=self.rules(), router=self.router, names=dict(names))
         keeps = isinstance(order, TeamOrder | TierOrder | RoleOrder) or (
             isinstance(order, LimitOrder) and order.kind == "tier"
@@ -169,6 +171,13 @@ def commands(admin: Admin) -> tuple[Command, ...]:
             judges=True,
             private=True,
         ),
+    )
+
+
+def _gives(order: Order) -> bool:
+    """To whoever has a role or asks in a room. What is taken back may be of a room that is gone."""
+    return (isinstance(order, RoleOrder) and order.kind in ("team", "tier")) or (
+        isinstance(order, TierOrder) and order.verb == "give"
     )
 
 

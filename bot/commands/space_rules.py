@@ -86,7 +86,7 @@ class RuleReader:
         if request.channel:
             _check_id(request.channel, asking.invocation.place.room)
             if not (request.rule == "channels" and same(request.value) == "remove"):
-                _check_room(request.channel, asking.invocation.rooms)
+                check_room(request.channel, asking.invocation.rooms)
         match request.rule:
             case "channels" if request.value or request.channel:
                 return _rooms(request.value, request.channel or asking.invocation.place.room)
@@ -170,7 +170,7 @@ def _check_id(value: str, like: str) -> None:
         )
 
 
-def _check_room(room: str, known: tuple[str, ...]) -> None:
+def check_room(room: str, known: tuple[str, ...]) -> None:
     """known: none where the platform does not tell; there it takes only those that are there."""
     if known and room not in known:
         rooms = tuple(verbatim(f"#{each}") for each in known)

@@ -171,3 +171,17 @@ async def test_a_platforms_own_options_change_it_as_well(running: Core) -> None:
     await told(running, command="admin", values=values, line="")
 
     assert (running.spaces.of(SPACE).review, running.spaces.of(SPACE).review_all) == ("42", True)
+
+
+@pytest.mark.parametrize("order", ["role #studio team Design", "role #studio tier pro", "tier give pro #studio"])
+async def test_a_role_of_a_channel_that_is_not_there_is_refused(running: Core, order: str) -> None:
+    for line in ("team create Design", "tier create pro"):
+        await told(running, f"/admin {line}")
+    known = {"rooms": ("design-team", "marketing"), "place": NAMED}
+    reply = await told(running, f"/admin {order}", **known)
+
+    assert str(reply.text) == "There is no channel “studio” here. There are: #design-team, #marketing."
+    reply = await told(running, f"/admin {order.replace('studio', 'marketing')}", **known)
+    assert "marketing" in str(reply.text)
+    reply = await told(running, "/admin role #studio off", **known)
+    assert str(reply.text) == "It is so already."
