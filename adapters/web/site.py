@@ -23,7 +23,7 @@ from adapters.web.view import Viewer, draw, draw_message, events_for_viewing, ti
 from adapters.web.words import FAULTS
 from bot.chat import AccountLine, Actor
 from bot.errors import BotError, NotThere, Unavailable
-from bot.i18n import LANGUAGES, Text, language_of
+from bot.i18n import LANGUAGES, Text, language_of, say
 from bot.media.sniff import HEAD, sniff
 
 if TYPE_CHECKING:
@@ -140,9 +140,14 @@ class Site:
             return _refusal(viewer.say(words.NOT_UNDERSTOOD), 415)
         try:
             sent = SentMessage.model_validate_json(await request.read())
-            stored_room(sent.room, sent.person)
-        except (ValidationError, LookupError, web.HTTPRequestEntityTooLarge) as error:
+        except (ValidationError, web.HTTPRequestEntityTooLarge) as error:
             return _refusal(viewer.say(_misunderstood(error)), 400)
+        if persona(self._chat.people, sent.person) is None:
+            return _refusal(viewer.say(words.NO_SUCH_PERSON), 404)
+        try:
+            stored_room(sent.room, sent.person)
+        except LookupError:
+            return _refusal(viewer.say(words.NO_SUCH_ROOM), 404)
         if sent.empty:
             return _refusal(viewer.say(words.EMPTY), 400)
         try:
@@ -279,24 +284,28 @@ class Site:
         """Who looks at which room, as the address says."""
         person = persona(self._chat.people, request.query.get("as", ""))
         if person is None:
-            raise web.HTTPNotFound(text="Nobody is called that here.\n")
+            raise web.HTTPNotFound(text=f"{say(words.NO_SUCH_PERSON, self._language(request))}\n")
         return self._preferences(request, person=person.name, room=request.query.get("room", SHARED[0].id))
 
     def _preferences(self, request: web.Request, *, person: str = "", room: str = SHARED[0].id) -> Viewer:
-        asked = request.cookies.get("seedream-language", "")
+        language = self._language(request)
         theme = request.cookies.get("seedream-theme", "")
         try:
             stored = stored_room(room, person)
         except LookupError:
-            raise web.HTTPNotFound(text="There is no such room.\n") from None
+            raise web.HTTPNotFound(text=f"{say(words.NO_SUCH_ROOM, language)}\n") from None
         return Viewer(
             persona=persona(self._chat.people, person) or self._chat.people[0],
             room=room,
             stored_room=stored,
-            language=asked if asked in LANGUAGES else _accepted(request, self._chat.language or "en"),
+            language=language,
             zone=zone_or_utc(unquote(request.cookies.get("seedream-zone", ""))),
             theme=theme if theme in THEMES else "",
         )
+
+    def _language(self, request: web.Request) -> str:
+        asked = request.cookies.get("seedream-language", "")
+        return asked if asked in LANGUAGES else _accepted(request, self._chat.language or "en")
 
     async def _accounts(self, viewer: Viewer) -> tuple[AccountLine, ...]:
         return await self._chat.accounts(self._actor(viewer))

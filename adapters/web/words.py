@@ -15,6 +15,8 @@ NOT_A_PICTURE = text("{name} is not a picture that I can read.")
 TOO_LARGE = text("{name} is larger than {most} MiB.")
 TOO_LONG = text("This is longer than {most} characters.")
 MESSAGE_GONE = text("The message that you reply to is no longer there.")
+NO_SUCH_ROOM = text("There is no such room.")
+NO_SUCH_PERSON = text("Nobody is called that here.")
 NOT_UNDERSTOOD = text("I did not understand what the page sent. Please reload it.")
 EMPTY = text("There is nothing to send.")
 
@@ -101,7 +103,10 @@ SCRIPT: Mapping[str, Text] = {
     "removed": text("Removed {name}"),
     "added": text("Added {name}"),
     "remove": text("Remove {name}"),
-    "wait_upload": text("One moment, the pictures are still on their way."),
+    "send": text("Send"),
+    "waiting": text("Waiting…"),
+    "wait_upload": text("This is sent as soon as the pictures have arrived. Esc stops it."),
+    "wait_ended": text("Not sent. Your message is still here."),
     "upload_failed": text("{name} did not get through. Please add it again."),
     "upload_busy": text("On its way"),
     "no_files": text("There is no file in this. Drop pictures."),

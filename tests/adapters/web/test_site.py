@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 
 import adapters.web
+from adapters.web import words
 from bot.chat import AccountLine, Button, Picture, Place, Post, Reply
-from bot.i18n import text, verbatim
+from bot.i18n import Text, say, text, verbatim
 from tests.adapters.web.fake_core import FakeCore, core_with_page, serving
 
 VENDORED = {"htmx-4.0.1.min.js": "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"}
@@ -35,8 +36,6 @@ async def test_a_message_is_taken_and_answered_with_its_id(core: FakeCore, clien
         message(id="short"),
         message(id="../" * 8),
         message(id=None),
-        message(room="attic"),
-        message(room="direct:bob"),
         message(words=7),
         message(unknown=1),
         message(press="again; drop"),
@@ -63,11 +62,49 @@ async def test_too_many_words_are_refused_with_the_limit(client: aiohttp.ClientS
         assert response.status == 400
 
 
-async def test_a_person_who_is_not_there_cannot_look_or_speak(client: aiohttp.ClientSession) -> None:
+async def test_who_or_what_is_not_there_cannot_be_looked_at(client: aiohttp.ClientSession) -> None:
     async with client.get("/?as=mallory") as response:
         assert response.status == 404
-    async with client.post("/messages", json=message(person="mallory")) as response:
+        assert await response.text() == "Nobody is called that here.\n"
+    async with client.get("/?as=alice&room=attic") as response:
         assert response.status == 404
+        assert await response.text() == "There is no such room.\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "wrong"),
+    [
+        (message(person="mallory"), words.NO_SUCH_PERSON),
+        (message(person=""), words.NO_SUCH_PERSON),
+        (message(person="mallory", room="attic"), words.NO_SUCH_PERSON),
+        (message(person="mallory", room="direct"), words.NO_SUCH_PERSON),
+        (message(person="mallory", reply_to="m1"), words.NO_SUCH_PERSON),
+        (message(room="attic"), words.NO_SUCH_ROOM),
+        (message(room="direct:bob"), words.NO_SUCH_ROOM),
+        (message(room=""), words.NO_SUCH_ROOM),
+        (message(room="attic", reply_to="m1"), words.NO_SUCH_ROOM),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+async def test_what_is_said_as_nobody_or_in_no_room_is_refused_with_what_is_wrong(
+    core: FakeCore, client: aiohttp.ClientSession, sent: dict[str, Any], wrong: Text, language: str
+) -> None:
+    cookie = {"Cookie": f"seedream-language={language}"}
+    async with client.post("/messages", json=sent, headers=cookie) as response:
+        assert response.status == 404
+        assert await response.json() == {"error": say(wrong, language)}
+    assert core.accepted == []
+
+
+async def test_a_reply_to_what_one_may_not_see_is_refused_as_to_what_is_gone(
+    core: FakeCore, client: aiohttp.ClientSession
+) -> None:
+    place = Place(adapter="web", data={"room": "design-team", "person": "bob"})
+    private = await core.chat.post(Post(key="k1", place=place, reply=Reply(text=text("for bob"), private=True)))
+    async with client.post("/messages", json=message(reply_to=private)) as response:
+        assert response.status == 404
+        assert await response.json() == {"error": "The message that you reply to is no longer there."}
+    assert core.accepted == []
 
 
 @pytest.mark.parametrize("sent", [{"fault": "busy"}, {"clock": "day"}])

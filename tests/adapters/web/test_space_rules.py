@@ -26,6 +26,15 @@ async def test_an_asking_names_its_room(core: FakeCore) -> None:
     assert [each.place.room for each in core.accepted] == ["marketing", "direct:bob"]
 
 
+async def test_an_asking_tells_which_rooms_everybody_shares_wherever_it_is_asked(core: FakeCore) -> None:
+    await core.chat.say("alice", "marketing", "/quota")
+    await core.chat.say("alice", "direct", "/quota")
+    again = await core.chat.replay({"message": core.accepted[0].id})
+
+    assert again is not None
+    assert {each.rooms for each in (*core.accepted, again)} == {("design-team", "marketing")}
+
+
 async def elsewhere(core: FakeCore, room: str) -> Post:
     """What the core wants posted in another room than the one where it was asked."""
     await core.chat.say("bob", "marketing", "/quota")
