@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from PIL import Image
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.adapters.web.fake_core import FakeCore, core_with_page, paint, serving
-from tests.e2e.browser import PHONE, Visitor, visiting
+from tests.e2e.browser import PATIENCE, PHONE, Visitor, visiting
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -145,6 +145,169 @@ async def test_pictures_come_by_picker_drop_and_paste_with_words_in_one_message(
     assert [attachment.name for attachment in core.accepted[-1].attachments] == ["boats.png", "pasted.png"]
     await expect(visitor.page.locator("article.own .given img")).to_have_count(2)
     await expect(visitor.page.locator("#tray li")).to_have_count(0)
+
+
+async def holding(visitor: Visitor, address: str) -> asyncio.Event:
+    """What the page sends to this address stays on its way until the event is set."""
+    through = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await through.wait()
+        await route.continue_()
+
+    await visitor.page.route(address, hold)
+    return through
+
+
+async def expect_waiting(visitor: Visitor) -> None:
+    button = visitor.page.locator("#send")
+    await expect(button).to_have_accessible_name("Waiting…")
+    await expect(button).to_have_attribute("aria-busy", "true")
+    await expect(button).to_be_disabled()
+    await expect(visitor.page.locator("#menu-status")).to_contain_text("as soon as the pictures have arrived")
+
+
+async def expect_ready(visitor: Visitor) -> None:
+    button = visitor.page.get_by_role("button", name="Send", exact=True)
+    await expect(button).to_be_enabled()
+    await expect(button).to_have_attribute("aria-busy", "false")
+
+
+async def test_what_is_sent_before_its_pictures_arrived_goes_once_when_they_have(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    through = await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.drop("dropped.png", "image/png", paint(64, 64, 1))
+    await visitor.box.fill("/edit make it")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+    await visitor.photograph("waiting")
+    await visitor.box.press("Enter")
+    await visitor.box.press_sequentially(" blue")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+    assert core.accepted == []
+
+    through.set()
+    await visitor.result()
+    await expect(visitor.box).to_have_value("")
+    await expect(visitor.page.locator("#tray li")).to_have_count(0)
+    await expect_ready(visitor)
+    await visitor.say("/quota")
+    await expect(visitor.last).to_contain_text("left today")
+    assert [each.line for each in core.accepted] == ["/edit make it blue", "/quota"]
+    assert [each.name for each in core.accepted[0].attachments] == ["boats.png", "dropped.png"]
+
+
+async def test_a_picture_that_arrives_within_an_input_method_does_not_send_half_a_character(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    through = await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill("改成")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+    await visitor.box.dispatch_event("compositionstart")
+    await visitor.box.fill("改成lan")
+
+    through.set()
+    await expect(visitor.page.locator("#tray .busy")).to_have_count(0, timeout=PATIENCE)
+    await expect(visitor.page.locator("#send")).to_have_accessible_name("Waiting…")
+    await expect(visitor.box).to_have_value("改成lan")
+    await visitor.box.fill("改成蓝色")
+    await visitor.box.dispatch_event("compositionend")
+    await visitor.result()
+    assert [each.line for each in core.accepted] == ["改成蓝色"]
+
+
+async def test_a_picture_that_fails_keeps_back_what_waits_for_it(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    through = await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.drop("notes.txt", "image/png", b"just words")
+    await visitor.box.fill("/edit make it blue")
+    await visitor.page.locator("#send").click()
+    await expect_waiting(visitor)
+
+    through.set()
+    await expect(visitor.page.locator("#tray .busy")).to_have_count(0, timeout=PATIENCE)
+    await expect(visitor.page.locator("#tray .refused")).to_have_text("notes.txt is not a picture that I can read.")
+    await expect_ready(visitor)
+    await expect(visitor.box).to_have_value("/edit make it blue")
+    assert core.accepted == []
+    await visitor.box.press("Enter")
+    await visitor.result()
+    assert [[each.name for each in asked.attachments] for asked in core.accepted] == [["boats.png"]]
+
+
+async def test_an_upload_that_breaks_off_keeps_back_what_waits_for_it(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    broken = asyncio.Event()
+
+    async def break_off(route: Route) -> None:
+        await broken.wait()
+        await route.abort()
+
+    await visitor.page.route("**/uploads?*", break_off)
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill("make it blue")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+
+    broken.set()
+    await expect(visitor.page.locator("#tray")).to_contain_text("boats.png did not get through.", timeout=PATIENCE)
+    await expect_ready(visitor)
+    await expect(visitor.page.locator("#menu-status")).to_have_text("Not sent. Your message is still here.")
+    await expect(visitor.box).to_have_value("make it blue")
+    assert core.accepted == []
+
+
+@pytest.mark.parametrize("by", ["escape", "taking the picture out"])
+async def test_a_message_that_waits_for_a_picture_can_be_held_back(
+    core: FakeCore, visitor: Visitor, picture: Path, by: str
+) -> None:
+    through = await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill("make it blue")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+
+    if by == "escape":
+        await visitor.box.press("Escape")
+    else:
+        await visitor.page.get_by_role("button", name="Remove boats.png").click()
+    await expect_ready(visitor)
+    await expect(visitor.page.locator("#menu-status")).to_have_text("Not sent. Your message is still here.")
+    through.set()
+    await expect(visitor.page.locator("#tray .busy")).to_have_count(0, timeout=PATIENCE)
+    await expect(visitor.box).to_have_value("make it blue")
+    await visitor.say("a hare")
+    await visitor.result()
+    assert [each.line for each in core.accepted] == ["a hare"]
+
+
+async def test_what_is_typed_and_added_while_a_message_is_on_its_way_stays(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    through = await holding(visitor, "**/messages")
+    await visitor.attach(picture)
+    await visitor.box.fill("/edit make it blue")
+    await visitor.box.press("Enter")
+    await expect(visitor.page.locator("#send")).to_be_disabled()
+    await visitor.box.press_sequentially(" and green")
+    await visitor.drop("dropped.png", "image/png", paint(64, 64, 1))
+    await expect(visitor.page.locator("#tray li:not(.busy)")).to_have_count(2, timeout=PATIENCE)
+
+    through.set()
+    await visitor.result()
+    await expect(visitor.page.locator("#tray li")).to_have_count(1)
+    await expect(visitor.box).to_have_value("/edit make it blue and green")
+    await visitor.box.press("Enter")
+    await visitor.result()
+    assert [[each.name for each in asked.attachments] for asked in core.accepted] == [["boats.png"], ["dropped.png"]]
 
 
 async def test_too_many_pictures_are_refused_once_and_in_sight(visitor: Visitor) -> None:

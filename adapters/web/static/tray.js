@@ -1,4 +1,5 @@
 // Pictures that wait to be sent. Each goes to the server at once, so that a file that is no picture is refused here.
+// The tray says "arrived" when one is there, and "lost" when one will not come that was to.
 
 import { address, all, element, find, icon, page, post, Refused, words } from "./dom.js";
 
@@ -8,11 +9,15 @@ const items = new Map(); // list item -> what the server keeps, or null while it
 export const isUploading = () => [...items.values()].includes(null);
 export const trayUploads = () => [...items.values()].filter(Boolean);
 
-export function clearTray() {
-  for (const item of items.keys()) URL.revokeObjectURL(find("img", item)?.src ?? "");
-  items.clear();
-  tray.replaceChildren();
-  tray.hidden = true;
+// Take out what was sent, and what was refused; a picture that was added meanwhile stays.
+export function clearTray(sent) {
+  for (const item of [...tray.children]) {
+    if (items.has(item) && !sent.includes(items.get(item))) continue;
+    URL.revokeObjectURL(find("img", item)?.src ?? "");
+    items.delete(item);
+    item.remove();
+  }
+  tray.hidden = !tray.children.length;
 }
 
 export async function addFiles(files) {
@@ -32,6 +37,7 @@ async function add(file) {
     item.classList.remove("busy");
     find(".spinner", item).remove();
     say(words("added", { name }));
+    tray.dispatchEvent(new Event("arrived"));
   } catch (error) {
     const wanted = items.delete(item);
     item.remove();
@@ -53,6 +59,7 @@ function show(file, name) {
 }
 
 function refuse(reason) {
+  tray.dispatchEvent(new Event("lost"));
   if (all(".refused", tray).some((each) => each.textContent === reason)) return; // said before
   append(element("li", { class: "refused" }, element("span", { role: "alert" }, reason)), "");
 }
@@ -61,11 +68,13 @@ function append(item, name) {
   const label = name ? words("remove", { name }) : words("dismiss");
   const button = element("button", { type: "button", "aria-label": label }, icon("close"));
   button.addEventListener("click", () => {
+    const wasComing = items.get(item) === null;
     items.delete(item);
     item.remove();
     tray.hidden = !tray.children.length;
     find("#words").focus();
     if (name) say(words("removed", { name }));
+    if (wasComing) tray.dispatchEvent(new Event("lost"));
   });
   item.append(button);
   tray.append(item);
