@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import structlog
+
 from bot import audit
 from bot.audit import By
 from bot.chat import Actor
@@ -26,6 +28,8 @@ from bot.storage.connection import Connection, Row
 from bot.storage.database import Database
 from bot.suggest import fold, nearest, same, shortened
 
+log = structlog.get_logger(__name__)
+
 Kept = TypeVar("Kept")
 
 OWNER, MEMBER = "owner", "member"
@@ -34,6 +38,7 @@ NOBODY = "none"
 """Instead of a team's name: for oneself alone."""
 RESERVED = frozenset({NOBODY, "default", "all", "off", "无", "默认", "全部"})
 MOST_LETTERS = 40
+KNOW_AGAIN = (0.2, 1.0, 3.0)  # seconds after which what was stored is read again, where it could not be
 
 # Whoever was seen in a room or with a role so long ago may have left it, and ask from a linked account since.
 LEFT_ROOM = timedelta(days=30) // timedelta(microseconds=1)
@@ -561,8 +566,16 @@ class Memberships:
         return kept
 
     async def changed(self) -> None:
-        await self.load()
+        """Know what was just stored. It is done by then, so whoever did it is told no failure of the reading."""
         self.told("")
+        for pause in (*KNOW_AGAIN, None):
+            try:
+                await self.load()
+                return
+            except self.database.passing as error:
+                log.warning("what has changed about teams is known late", problem=type(error).__name__)
+            if pause is not None:
+                await asyncio.sleep(pause)
 
     def teams_of(self, actor: Actor) -> tuple[Team, ...]:
         known = self._known

@@ -96,6 +96,39 @@ async def test_others_are_told_of_a_change(database: Database) -> None:
     assert told == [""]
 
 
+class Away:
+    """A database that is away for so many reads."""
+
+    def __init__(self, database: Database, times: int) -> None:
+        self._database = database
+        self._times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def read(self, *arguments: Any) -> Any:
+        self._times -= 1
+        if self._times >= 0:
+            raise self._database.passing[0]("away")
+        return await self._database.read(*arguments)
+
+
+@pytest.mark.parametrize(("times", "known"), [(2, True), (100, False)])
+async def test_what_is_stored_is_no_failure_although_it_cannot_be_read_back(
+    core: Core, monkeypatch: pytest.MonkeyPatch, times: int, *, known: bool
+) -> None:
+    monkeypatch.setattr(teams, "KNOW_AGAIN", (0.0, 0.0, 0.0))
+    told: list[str] = []
+    memberships = Memberships(Away(core.database, times), told=told.append)  # type: ignore[arg-type]
+    await memberships.change(teams.create, SPACE, "Design", ROOT, 1)
+    later = Memberships(core.database)
+    await later.load()
+
+    assert [each.name for each in later.teams_in(SPACE)] == ["Design"]
+    assert memberships.teams_in(SPACE) == (later.teams_in(SPACE) if known else ())
+    assert told == [""]
+
+
 async def test_what_changes_at_the_same_moment_is_all_known(core: Core) -> None:
     await core.person()
     await asyncio.gather(*(team_of(core, f"Team {n}", "bob") for n in range(8)))
