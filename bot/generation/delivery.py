@@ -103,9 +103,12 @@ class Delivery:
         self._stopping = True
         self._wake.set()
         await self._tasks[-1]
-        await self._round_or_pause()  # what the last generations came to was written after the loop's last look
-        if self._posting:
-            await asyncio.wait(self._posting.values(), timeout=self.patience)
+        until = time.monotonic() + self.patience
+        # What the last generations came to was written after the loop's last look, or while they were being posted.
+        for _again in range(2):
+            await self._round_or_pause()
+            if self._posting:
+                await asyncio.wait(self._posting.values(), timeout=max(0.0, until - time.monotonic()))
         tasks = [*self._tasks, *self._posting.values()]
         for task in tasks:
             task.cancel()

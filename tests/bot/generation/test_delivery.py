@@ -287,6 +287,19 @@ async def test_what_was_written_just_before_the_stop_is_still_posted(core: Core)
     assert (await posting(core, done.id))["state"] == PostingState.POSTED
 
 
+async def test_what_ended_while_it_was_just_being_posted_is_posted_once_more_before_the_stop(core: Core) -> None:
+    core.adapter.open.clear()
+    async with core.delivery:
+        generation = await core.accepted()
+        await core.adapter.until(lambda: core.adapter.calls)
+        (mine,) = await core.admitted()
+        await core.runner.run(mine)
+        asyncio.get_running_loop().call_later(0.1, core.adapter.open.set)
+
+    assert [post.reply.state for post in core.adapter.shown][-1] == "settled"
+    assert (await posting(core, generation))["state"] == PostingState.POSTED
+
+
 async def test_a_message_that_shows_it_too_changes_with_it(core: Core) -> None:
     done = await core.run()
     async with core.delivery:
