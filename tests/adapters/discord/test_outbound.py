@@ -217,6 +217,7 @@ replies = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(replies, st.lists(st.builds(Aside, words=texts, link=st.just("")), max_size=20))
 def test_discord_takes_every_reply(reply: Reply, asides: list[Aside]) -> None:

@@ -101,6 +101,7 @@ replies = st.builds(
 asides = st.lists(st.builds(Aside, words=texts_of_all_kinds, link=st.sampled_from(["", "https://a.example"])))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(replies, asides, st.lists(st.text(string.ascii_letters, max_size=60)))
 def test_feishu_takes_every_reply(reply: Reply, small_print: list[Aside], models: list[str]) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from adapters.feishu.adapter import FeishuAdapter
 from adapters.feishu.connect import connect
 from bot.chat import CannotPost, Post
@@ -93,6 +95,7 @@ async def test_who_only_posts_is_no_longer_troubled_once_feishu_is_back(
             await asks(fake, door, "Ann")
 
 
+@pytest.mark.slow
 async def test_limits_that_each_process_counts_for_itself_lose_nothing(tmp_path: Path) -> None:
     """Together they send twice of what Feishu takes; whoever it refuses comes again."""
 

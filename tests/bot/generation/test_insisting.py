@@ -177,6 +177,7 @@ class Forgetful:
         return result
 
 
+@pytest.mark.slow
 async def test_whatever_answer_is_lost_it_is_paid_once_and_noted_once(database: Database, tmp_path: Path) -> None:
     steps = {"take_up", "sending", "submitted", "produced", "worked", "end_job", "conclude"}
     forgetful = Forgetful(database, set())

@@ -83,6 +83,7 @@ def test_what_is_written_keeps_to_its_room_and_to_the_font(name: str) -> None:
     assert all(map(drawable, shown))
 
 
+@pytest.mark.slow
 def test_every_letter_that_is_drawn_stands_in_the_font() -> None:
     known = set(TTFont(FONT).getBestCmap())
 

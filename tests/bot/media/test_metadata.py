@@ -114,6 +114,7 @@ async def test_the_weight_is_what_it_adds_at_most(tmp_path: Path) -> None:
     assert metadata.weight({}) == 0
 
 
+@pytest.mark.slow
 def test_a_large_file_is_not_read_into_memory(tmp_path: Path) -> None:
     file = tmp_path / "large.png"
     with file.open("wb") as sink:

@@ -171,6 +171,7 @@ async def test_no_space_left_is_unavailable(tmp_path: Path, monkeypatch: pytest.
     assert await blobs.total() == 0
 
 
+@pytest.mark.slow
 def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:

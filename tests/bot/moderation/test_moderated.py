@@ -294,6 +294,7 @@ async def test_a_yes_is_said_where_it_was_asked(core: Core) -> None:
     await core.nothing_is_held()
 
 
+@pytest.mark.slow
 async def test_a_long_list_keeps_nobody_else_waiting(running: Core) -> None:
     """Half a second of searching is spread over the others' time, in which hundreds of things happen."""
     slow = tuple(WordRule(f"/{'([a-z]|.|aa){1,30}q' * 4}q{number}/", "refuse") for number in range(50))

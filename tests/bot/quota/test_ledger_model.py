@@ -514,6 +514,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.books.generation(name, state, charged=charged)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("engine", BOTH, indirect=True)
 def test_the_ledger_does_what_the_model_says(engine: str, request: pytest.FixtureRequest, migrated: Path) -> None:
