@@ -98,9 +98,7 @@ class Event(_Stored):
     @property
     def place(self) -> Place:
         where = self.where
-        return Place(
-            adapter=NAME, data=where.model_dump(), private=where.direct, room="" if where.direct else where.chat
-        )
+        return Place(adapter=NAME, data=dict(where), private=where.direct, room="" if where.direct else where.chat)
 
     def actor(self, name: str = "", language: str = "", *, admin: bool = False, roles: tuple[str, ...] = ()) -> Actor:
         """Feishu's events say neither names nor languages nor who belongs where; who knows them puts them in."""

@@ -137,14 +137,16 @@ class Intake:
 
     async def _asked(self, event: Event) -> None:
         """Words in the chat of two take the pictures that were sent before them."""
-        if event.where.kind != "p2p" or not takes_pictures(event.line, self._door.table):
+        user = event.where.user
+        alone = event.where.kind == "p2p"
+        if not alone or self._pending.is_idle(user) or not takes_pictures(event.line, self._door.table):
             await self._accept(event)
             return
-        async with self._pending.turn(event.where.user):
+        async with self._pending.turn(user):
             waiting = await self._pending.of(event)
             # Once it is noted the pictures are taken; a repeat of the words takes none that came since.
             if waiting and await self._accept(_with(event, waiting)):
-                await self._pending.taken(event.where.user, waiting)
+                await self._pending.taken(user, waiting)
         if not waiting:  # nobody else waits for the note of it
             await self._accept(event)
 

@@ -169,6 +169,8 @@ def _is_about_people(words: str, naming: Collection[str]) -> bool:
 
 def _closed(pieces: Sequence[str]) -> str:
     """What is left where a name was taken out: one space between two words, none at a line's end."""
+    if len(pieces) == 1:
+        return pieces[0].strip()
     left = [piece for each in pieces if (piece := each.strip(" \t"))]
     gaps = ["" if first.endswith("\n") or second.startswith("\n") else " " for first, second in pairwise(left)]
     return "".join(chain.from_iterable(zip(left, [*gaps, ""], strict=False))).strip()

@@ -63,6 +63,10 @@ class Pending:
         """To be held around what follows, so that words which come right behind a picture find it."""
         return self._turns.setdefault(user, asyncio.Lock())
 
+    def is_idle(self, user: str) -> bool:
+        """Nothing of theirs waits, and nobody is about to change that."""
+        return self._people is not None and user not in self._people and user not in self._turns
+
     async def remember(self, event: Event) -> Waiting:
         """Its pictures wait from now on; those of a message that is known are what they were."""
         person = await self._person(event.where.user)

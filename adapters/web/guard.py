@@ -15,9 +15,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-# Their own business, or nothing worth hiding: the health pages, the command line's way in, what is signed (the calls
-# of providers, and links to single pictures), and the dashboard, which has sessions of its own.
-NO_COOKIE = ("/healthz", "/readyz", "/control/", "/hooks/", "/p/", "/dashboard")
+# Their own business, or nothing worth hiding: the health pages, the command line's way in, links to single pictures,
+# which are signed, and the dashboard, which has sessions of its own.
+NO_COOKIE = ("/healthz", "/readyz", "/control/", "/p/", "/dashboard")
+SIGNED = "/hooks/"
 COOKIE_AGE = 365 * 24 * 3600
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -55,8 +56,9 @@ class Guard:
     def _middleware(self) -> Middleware:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            # Before the Host: a watcher calls us by any name, and no web site can make a browser send this header.
-            if self._bears_token(request):
+            # Before the Host: watchers, providers and platforms call us by any name, and no web site can make a browser
+            # send the one's header or what the others sign.
+            if request.path.startswith(SIGNED) or self._bears_token(request):
                 return await handler(request)
             if not self._host_is_ours(request.host) or not self._origin_is_ours(request):
                 return web.Response(status=403, text="This address is not mine, or the request comes from elsewhere.\n")

@@ -461,6 +461,34 @@ async def test_what_comes_together_is_told_apart_by_whether_it_is_known(running:
     assert sorted(post.key for post in running.adapter.shown) == ["a", "known", "z"]
 
 
+async def test_one_alone_is_noted_at_once_and_what_comes_close_behind_in_one_transaction(
+    running: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[list[str]] = []
+    transaction = running.database.transaction
+
+    async def told(function: Any, *arguments: Any, **named: Any) -> Any:
+        if function is inbox.receive_all:
+            noted.append([name for name, _, _ in arguments[0]])
+        return await transaction(function, *arguments, **named)
+
+    async def accept(name: str) -> bool:
+        return await running.dispatcher.accept(running.invocation("/quota", id=name), {"event": name})
+
+    monkeypatch.setattr(running.database, "transaction", told)
+    monkeypatch.setattr("bot.dispatch.TOGETHER", 0.5)
+    assert await accept("alone")
+    behind = []
+    for name in ("a", "b", "c"):
+        behind.append(asyncio.create_task(accept(name)))
+        await asyncio.sleep(0.01)  # each in a step of its own
+    assert await asyncio.gather(*behind) == [True, True, True]
+    for name in ("alone", "a", "b", "c"):
+        await running.dispatcher.outcome(name)
+
+    assert noted == [["alone"], ["a", "b", "c"]]
+
+
 async def test_who_gives_up_waiting_keeps_no_other_from_being_noted(running: Core) -> None:
     names = ("given up", "patient")
     accepting = [

@@ -32,6 +32,12 @@ async def test_a_foreign_host_is_refused_for_it_may_be_a_rebound_name(client: ai
         assert response.status in (400, 403)
 
 
+async def test_what_is_signed_may_come_by_any_name(client: aiohttp.ClientSession) -> None:
+    """Providers and platforms prove who they are in each call; which name leads here is the operator's business."""
+    async with client.post("/hooks/nobody", headers={"Host": "bot.example", "Origin": "null"}) as response:
+        assert response.status == 404
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "LOCALHOST"])
 async def test_every_name_of_loopback_is_ours(client: aiohttp.ClientSession, host: str) -> None:
     async with client.get("/?as=alice", headers={"Host": host}) as response:
