@@ -125,6 +125,11 @@ def decline(connection: Connection, person: str, seal: str) -> None:
         connection.execute("DELETE FROM link_codes WHERE digest=:digest AND used_at=0", digest=row["digest"])
 
 
+def is_seal(token: str) -> bool:
+    """Whether it is that of a question about a code, by its shape."""
+    return len(token) == 2 * _SEALED
+
+
 def giver(connection: Connection, person: str, seal: str) -> str:
     """Who was given the code about which this person was asked, "" where there is none any more."""
     connection.lock("linking")
@@ -168,6 +173,7 @@ def named(connection: Connection, persons: Iterable[str]) -> list[Named]:
 
 
 _LIVES = LIVES // timedelta(microseconds=1)
+_SEALED = 16  # letters of each half of a seal
 _NO_QUOTES = dict.fromkeys(map(ord, "“”"))
 
 
@@ -223,7 +229,7 @@ def _which(code: Row) -> str:
 
 
 def _short(words: str) -> str:
-    return hashlib.sha256(words.encode()).hexdigest()[:16]
+    return hashlib.sha256(words.encode()).hexdigest()[:_SEALED]
 
 
 def _check_known(connection: Connection, person: str) -> None:

@@ -154,9 +154,12 @@ class Own:
 
     async def remember_pressed(self, asking: Asking, token: str, index: int) -> Answer:
         """“Not now” under the question of `/link CODE`, whose code joins nobody from then on, or of `/forget me`."""
-        _, _, seal = token.partition("-")
+        person, _, seal = token.partition("-")
         await self.database.transaction(linking.decline, asking.person.id, seal)
-        return Reply(text=text("Nothing was changed."), private=True)
+        words = text("Nothing was changed.")
+        if person == asking.person.id and linking.is_seal(seal):
+            words = text("Nothing was joined, and the code joins nobody any more.")
+        return Reply(text=words, private=True)
 
     def presses(self) -> Presses:
         return {"link": self.link_pressed, "forget": self.forget_pressed, "remember": self.remember_pressed}

@@ -103,7 +103,7 @@ async def test_accounts_are_joined_only_when_whoever_typed_the_code_says_so(demo
         question = carol.page.locator("#messages article.question").last
         await carol.photograph("link-question")
         await carol.press(question, "Not now")
-        await expect(carol.last).to_contain_text("Nothing was changed", timeout=PATIENCE)
+        await expect(carol.last).to_contain_text("the code joins nobody any more", timeout=PATIENCE)
         await told(carol, "/unlink", "not linked")
         await carol.press(question, "Link")
         await expect(carol.last).to_contain_text("This no longer holds", timeout=PATIENCE)
