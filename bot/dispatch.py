@@ -59,7 +59,8 @@ CHANGES = 3
 # A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
 HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
 MOST_OFFERED = 5
-TOGETHER = 0.005  # seconds between two transactions that note what comes: far less than platforms wait
+CROWD = 5  # events at once, after which
+TOGETHER = 0.005  # seconds of them are noted in one transaction: far less than platforms wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Dispatcher:
     _tasks: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
     _notes: list[_Note] = field(default_factory=list, init=False)
     _noting: set[asyncio.Task[None]] = field(default_factory=set)
-    _next_noting: float = 0.0
+    _crowded_until: float = 0.0
     _keeping: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -143,12 +144,22 @@ class Dispatcher:
         return await note.new
 
     async def _note_together(self) -> None:
-        """What comes close together is noted in one transaction, which is cheaper than one each; the first at once."""
+        """What comes close together is noted in one transaction, which is cheaper than one each.
+
+        Where several came in one step of the loop more are on their way, and the next ones are waited for.
+        """
         loop = asyncio.get_running_loop()
-        if (early := self._next_noting - loop.time()) > 0:
-            await asyncio.sleep(early)
-        self._next_noting = loop.time() + TOGETHER
-        notes, self._notes = self._notes, []
+        try:
+            if self._crowded_until > loop.time():
+                await asyncio.sleep(self._crowded_until - loop.time())
+        except asyncio.CancelledError:
+            for note in self._notes:
+                note.new.cancel()
+            raise
+        finally:  # those who come next find the door open
+            notes, self._notes = self._notes, []
+        if len(notes) >= CROWD:
+            self._crowded_until = loop.time() + TOGETHER
         await self._note(notes)
 
     async def _note(self, notes: Sequence[_Note]) -> None:

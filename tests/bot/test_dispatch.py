@@ -13,7 +13,7 @@ import structlog
 from bot.chat import Attachment, Button, CannotPost, Invocation, Place, Quoted, Reply, Tone
 from bot.command import Command, CommandTable
 from bot.commands.looking import Nothing
-from bot.dispatch import Dispatcher
+from bot.dispatch import CROWD, Dispatcher
 from bot.errors import PictureError
 from bot.generation import inbox
 from bot.generation.accepting import Accepted
@@ -461,32 +461,59 @@ async def test_what_comes_together_is_told_apart_by_whether_it_is_known(running:
     assert sorted(post.key for post in running.adapter.shown) == ["a", "known", "z"]
 
 
-async def test_one_alone_is_noted_at_once_and_what_comes_close_behind_in_one_transaction(
+async def accept(core: Core, name: str) -> bool:
+    return await core.dispatcher.accept(core.invocation("/quota", id=name), {"event": name})
+
+
+async def test_behind_a_crowd_what_comes_close_together_is_noted_in_one_transaction(
     running: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noted: list[list[str]] = []
+    noted: list[int] = []
     transaction = running.database.transaction
 
     async def told(function: Any, *arguments: Any, **named: Any) -> Any:
         if function is inbox.receive_all:
-            noted.append([name for name, _, _ in arguments[0]])
+            noted.append(len(arguments[0]))
         return await transaction(function, *arguments, **named)
-
-    async def accept(name: str) -> bool:
-        return await running.dispatcher.accept(running.invocation("/quota", id=name), {"event": name})
 
     monkeypatch.setattr(running.database, "transaction", told)
     monkeypatch.setattr("bot.dispatch.TOGETHER", 0.5)
-    assert await accept("alone")
-    behind = []
-    for name in ("a", "b", "c"):
-        behind.append(asyncio.create_task(accept(name)))
+    crowd, behind = [f"crowd{number}" for number in range(CROWD)], ["a", "b", "c"]
+    assert all(await asyncio.gather(*(accept(running, name) for name in crowd)))
+    accepting = []
+    for name in behind:
+        accepting.append(asyncio.create_task(accept(running, name)))
         await asyncio.sleep(0.01)  # each in a step of its own
-    assert await asyncio.gather(*behind) == [True, True, True]
-    for name in ("alone", "a", "b", "c"):
+    assert await asyncio.gather(*accepting) == [True, True, True]
+    for name in (*crowd, *behind):
         await running.dispatcher.outcome(name)
 
-    assert noted == [["alone"], ["a", "b", "c"]]
+    assert noted == [CROWD, 3]
+
+
+async def test_who_comes_alone_waits_for_nobody(running: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.dispatch.TOGETHER", 3600.0)
+    async with asyncio.timeout(60):
+        for number in range(2 * CROWD):
+            assert await accept(running, f"event{number}")
+            await running.dispatcher.outcome(f"event{number}")
+
+
+async def test_a_noting_that_is_cancelled_while_it_waits_shuts_nobody_out(
+    running: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.dispatch.TOGETHER", 3600.0)
+    assert all(await asyncio.gather(*(accept(running, f"crowd{number}") for number in range(CROWD))))
+    waiting = asyncio.create_task(accept(running, "waits"))
+    await asyncio.sleep(0)
+    (noting,) = running.dispatcher._noting
+    await asyncio.sleep(0)
+    noting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    running.dispatcher._crowded_until = 0.0
+    assert await accept(running, "next")
+    await running.dispatcher.outcome("next")
 
 
 async def test_who_gives_up_waiting_keeps_no_other_from_being_noted(running: Core) -> None:
