@@ -124,13 +124,15 @@ class Listener:
         return web.Response(body=json.dumps(answer).encode(), status=status, content_type="application/json")
 
     async def _body(self, request: web.Request) -> bytes:
-        if request.content.is_eof():  # it came with the head, as nearly all do
-            return await request.read()
         try:
+            if request.content.is_eof():  # it came with the head, as nearly all do
+                return await request.read()
             async with asyncio.timeout(self._call_in):
                 return await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
+        except web.RequestPayloadError:  # what it says to be packed is not
+            raise web.HTTPBadRequest from None
 
     async def _control(self, request: web.Request) -> web.Response:
         self._check(request)

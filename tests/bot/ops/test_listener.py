@@ -176,7 +176,14 @@ async def test_the_way_for_calls_opens_nothing_else(tmp_path: Path) -> None:
         assert await status(session, "/hooks/apiframe", headers=HOST) == 405
         assert await status(session, "/messages", method="POST", headers=HOST) == 401
         foreign = {"Host": "evil.example"}
-        assert await status(session, "/hooks/apiframe", method="POST", headers=foreign) == 403
+        assert await status(session, "/hooks/apiframe", method="POST", headers=foreign) == 401  # unsigned, by any name
+        assert await status(session, "/hooks/../messages", method="POST", headers=foreign) == 403
+
+
+async def test_a_call_that_cannot_be_unpacked_is_refused(tmp_path: Path) -> None:
+    async with called(tmp_path, public_url=PUBLIC) as (_, _, session):
+        packed = {**HOST, "Content-Encoding": "gzip"}
+        assert await status(session, "/hooks/apiframe", method="POST", data=b"no gzip", headers=packed) == 400
 
 
 async def test_without_a_public_address_there_is_no_way_for_calls(tmp_path: Path) -> None:
