@@ -41,6 +41,11 @@ NARROWER = text("The original is too large to be posted here; this is a smaller 
 NOT_TAKEN = text("Feishu does not take this picture.")
 WORDLESS = text("Feishu does not take the words of this answer, so they are left out.")
 NOTHING_LEFT = text("Feishu takes neither the words nor the pictures of this answer. They were drawn and are kept.")
+UNSHOWN = text("Feishu does not take the pictures of this answer. They were drawn and are kept.")
+UNSHOWN_GIVEN_BACK = text(
+    "Feishu does not take the pictures of this answer. They were drawn and are kept, and what they took of your quota "
+    "is given back to you."
+)
 GIVEN_BACK = text(
     "Feishu takes neither the words nor the pictures of this answer. They were drawn and are kept, and what they took "
     "of your quota is given back to you."
@@ -57,7 +62,8 @@ class Blobs(Protocol):
 class Ready:
     """One picture as it is shown. key: by which cards show it, "" where it cannot be shown at all.
 
-    note: what was done so that it fits, or why it cannot be shown. original: it is worth a file of its own.
+    note: what was done so that it fits, or why it cannot be shown. original: it is worth a file of its own. unwanted:
+    Feishu shows it to nobody, for what it shows.
     """
 
     picture: Picture
@@ -65,6 +71,7 @@ class Ready:
     key: str = ""
     note: Text | None = None
     original: bool = False
+    unwanted: bool = False
 
     @property
     def shown(self) -> Shown:
@@ -151,7 +158,8 @@ class Fitting:
                 if error.kind not in ITS_OWN:
                     raise
                 log.error("Feishu does not take a picture", code=error.code, log_id=error.log_id)
-                ready = Ready(picture=picture, number=number, note=NOT_TAKEN)
+                unwanted = error.kind is Kind.SENSITIVE
+                ready = Ready(picture=picture, number=number, note=NOT_TAKEN, unwanted=unwanted)
             self._known[picture.blob] = ready
             return ready
 
@@ -228,6 +236,18 @@ def without_pictures(reply: Reply, *, given_back: bool) -> Reply:
     """What is left where Feishu does not take the pictures either: somebody waits, and is told so."""
     buttons = tuple(each for each in reply.buttons if not each.picks)
     return replace(without_words(reply), text=GIVEN_BACK if given_back else NOTHING_LEFT, pictures=(), buttons=buttons)
+
+
+def unwanted(ready: Sequence[Ready]) -> bool:
+    """Whether Feishu shows none of them to anybody."""
+    return any(each.unwanted for each in ready) and not any(each.key for each in ready)
+
+
+def without_uploads(reply: Reply, *, given_back: bool) -> Reply:
+    """What is left where Feishu has taken none of the pictures when they were uploaded."""
+    buttons = tuple(each for each in reply.buttons if not each.picks)
+    notes = (*reply.notes, UNSHOWN_GIVEN_BACK if given_back else UNSHOWN)
+    return replace(reply, notes=notes, pictures=(), buttons=buttons)
 
 
 def bare(reply: Reply) -> Reply:

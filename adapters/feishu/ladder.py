@@ -24,7 +24,7 @@ from adapters.feishu import keys
 from adapters.feishu.codes import Kind, Refused, Unreachable, advice
 from adapters.feishu.doubts import Doubts
 from adapters.feishu.elements import Json
-from adapters.feishu.fitting import Fitting, Ready, bare, without_pictures, without_words
+from adapters.feishu.fitting import Fitting, Ready, bare, unwanted, without_pictures, without_uploads, without_words
 from adapters.feishu.originals import Originals
 from adapters.feishu.outbound import MOST_PICTURES, Aside, card
 from adapters.feishu.pace import Pace
@@ -139,6 +139,8 @@ class Ladder:
 
     async def _simplified(self, post: Post) -> str:
         """The whole reply, else what is left of it where Feishu does not take its words, or the card."""
+        if post.message and post.key not in self._standing:
+            self._seen[post.key] = True  # another process has shown something there
         reply = await self._wanted(post)
         met: set[Kind] = set()
         while True:
@@ -187,6 +189,8 @@ class Ladder:
         if to.log and reply.private:
             raise CannotPost("a log room is not told what is private", final=True)
         ready = await self.fitting.ready(reply.pictures)
+        if reply.tone is not Tone.PROGRESS and unwanted(ready):
+            reply, ready = without_uploads(reply, given_back=await self._given_back(post)), []
         wanted = pages([each for each in ready if each.key], MOST_PICTURES)
         standing = self._known(post, reply, len(wanted))
         asides = self.fitting.asides(ready, files=self._originals.come(post.key))
@@ -203,9 +207,7 @@ class Ladder:
                 before=before,
                 elsewhere=astray,
             )
-            shown = await self._bring(job)
-            if pictures:
-                self._seen[post.key] = True
+            shown = await self._bring_unseen(job) if pictures and post.key not in self._seen else await self._bring(job)
             cards = (*standing.cards[:number], shown, *standing.cards[number + 1 :])
             standing = self._note(post, replace(standing, cards=cards))
         standing = await self._tidied(post, reply, standing, len(wanted))
@@ -241,6 +243,21 @@ class Ladder:
     def _note(self, post: Post, standing: Standing) -> Standing:
         self._standing[post.key] = standing
         return standing
+
+    async def _bring_unseen(self, job: Job) -> Card:
+        """Its pictures count as seen from here on, unless it is certain that none stands."""
+        key = job.post.key
+        self._seen[key] = True
+        try:
+            return await self._bring(job)
+        except (Refused, Unreachable) as error:
+            if not error.sent:
+                self._seen.pop(key, None)
+            raise
+        except CannotPost:  # nothing was sent now
+            if self._doubts.since(key) is None:
+                self._seen.pop(key, None)
+            raise
 
     async def _bring(self, job: Job) -> Card:
         before = job.before

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from bot import audit
 from bot.audit import By
-from bot.errors import UsageError
+from bot.errors import NotThere, UsageError
 from bot.generation.outbox import own_key
 from bot.generation.record import load
 from bot.quota import ledger, standing
@@ -21,10 +21,13 @@ WHY = "the platform shows it to nobody"
 def give_back(connection: Connection, generation: str, key: str, at: int) -> bool:
     """Refund it once, as an admin of its space would: pools stay spent. Returns whether its asker has it back.
 
-    key: the posting that is not taken. Only where it was asked for nobody has seen it.
+    key: the posting that is not taken. Only where it was asked for nobody has seen it, if it stands nowhere else.
     """
-    found = load(connection, generation, locked=True)
-    if key != own_key(found.id) or found.deleted or found.held_back:
+    try:
+        found = load(connection, generation, locked=True)
+    except NotThere:  # it was cleaned away meanwhile
+        return False
+    if key != own_key(found.id) or found.deleted or found.held_back or _stands_elsewhere(connection, found.id):
         return False
     if found.given_back:
         return True
@@ -39,11 +42,26 @@ def give_back(connection: Connection, generation: str, key: str, at: int) -> boo
     return True
 
 
+def _stands_elsewhere(connection: Connection, generation: str) -> bool:
+    """Where its asker had it shown once more; not in rooms of others, as those that log and review."""
+    rows = connection.rows(
+        "SELECT key FROM postings WHERE generation=:id AND state='posted' AND key NOT LIKE :of",
+        id=generation,
+        of=f"{generation}:%",
+    )
+    return bool(rows)
+
+
 def _given(connection: Connection, generation: str, since: int) -> int:
-    """By accounts, not by person: those of linked ones, and of who comes back after `/forget me`, are among them."""
+    """By accounts, not by person: those of linked ones, and of who comes back after `/forget me`, are among them.
+
+    By what was held on them, not by what was given back to them: a grant may have paid all of it.
+    """
     row = connection.row(
-        "SELECT count(DISTINCT e.generation) AS n FROM holds h JOIN entries e ON e.account=h.account"
-        " WHERE h.generation=:id AND h.account LIKE 'person:%' AND e.kind='refund' AND e.reason=:why AND e.at>:since",
+        "SELECT count(DISTINCT e.generation) AS n FROM holds mine JOIN holds theirs ON theirs.account=mine.account"
+        " JOIN entries e ON e.generation=theirs.generation"
+        " WHERE mine.generation=:id AND mine.account LIKE 'person:%'"
+        " AND e.kind='refund' AND e.reason=:why AND e.at>:since",
         id=generation,
         why=WHY,
         since=since,
@@ -52,7 +70,10 @@ def _given(connection: Connection, generation: str, since: int) -> int:
 
 
 def _is_bound(connection: Connection, generation: str) -> bool:
-    """The operator has limited this very person, so that a part of it would stay spent."""
-    rows = connection.rows("SELECT DISTINCT account FROM holds WHERE generation=:id", id=generation)
-    kept = standing.operators(connection, {row["account"] for row in rows})
-    return any(account.startswith("person:") for account, _ in kept)
+    """The operator has limited this very person, or given them something, so that a part of it would stay spent."""
+    rows = connection.rows(
+        "SELECT account, unit FROM entries WHERE generation=:id GROUP BY account, unit HAVING sum(spent)<>0",
+        id=generation,
+    )
+    own = {(row["account"], row["unit"]) for row in rows if row["account"].startswith(("person:", "grant:"))}
+    return bool(own and own & standing.operators(connection, {account for account, _ in own}))

@@ -17,7 +17,7 @@ from adapters.feishu.ladder import PROGRESS
 from adapters.feishu.originals import TRIES
 from adapters.feishu.rest import Rest
 from adapters.feishu.toasts import Toasts
-from bot.chat import Button, CannotPost
+from bot.chat import Button, CannotPost, Reply
 from bot.errors import Unavailable
 from bot.generation import delivery
 from bot.i18n import text
@@ -258,6 +258,66 @@ async def test_of_what_was_seen_in_part_nothing_is_given_back(desk: Desk, call: 
 
     assert "They were drawn and are kept.\n" in f"{desk.bots(ann.direct)[0].text}\n"
     assert desk.given_back == []
+
+
+@pytest.mark.parametrize("before", [progress(), reply()], ids=["in the middle", "at the end"])
+async def test_what_another_process_may_have_shown_is_not_given_back(desk: Desk, before: Reply) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    message = await desk.post(place, replace(before, pictures=desk.pictures(3)))
+    desk.restart()
+    desk.fake.faults.add("im.message.patch", code=SENSITIVE, times=2)
+    for _ in range(2):
+        await desk.post(place, reply("Drawn", pictures=desk.pictures(4)), message=message)
+
+    assert "They were drawn and are kept.\n" in f"{desk.only(ann.direct).text}\n"
+    assert desk.given_back == []
+
+
+async def test_what_may_stand_although_its_answer_was_lost_is_not_given_back(desk: Desk) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    message = await desk.post(place, progress())
+    desk.fake.faults.add("im.message.patch", status=502, after=True)
+    with pytest.raises(CannotPost):
+        await desk.post(place, progress(pictures=desk.pictures(3)), message=message)
+    assert len(desk.only(ann.direct).pictures) == 3
+    desk.fake.faults.add("im.message.patch", code=SENSITIVE, times=2)
+    await desk.post(place, reply(pictures=desk.pictures(4)), message=message)
+
+    assert desk.given_back == []
+
+
+async def test_what_feishu_had_no_time_for_was_not_seen(desk: Desk) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    await desk.post(place, progress())
+    desk.fake.faults.add("im.message.patch", code=230020, status=429)
+    with pytest.raises(CannotPost):
+        await desk.post(place, progress(pictures=desk.pictures(1)))
+    desk.fake.faults.add("im.message.patch", code=SENSITIVE, times=2)
+    await desk.post(place, reply(pictures=desk.pictures(1)))
+
+    assert len(desk.given_back) == 1
+
+
+@pytest.mark.parametrize("words", ["shown", "refused"])
+async def test_where_no_picture_may_be_uploaded_the_card_says_so(desk: Desk, words: str) -> None:
+    ann = desk.fake.person("Ann")
+    _, place = await desk.asked(ann)
+    await desk.post(place, progress())
+    desk.fake.faults.add("im.image.create", code=SENSITIVE, times=2)
+    if words == "refused":
+        desk.fake.faults.add("im.message.patch", code=SENSITIVE)
+    for _ in range(2):
+        await desk.post(place, reply(prompt="a fox", pictures=desk.pictures(2)))
+
+    card = desk.only(ann.direct)
+    assert "Feishu does not take the pictures of this answer." in card.text
+    assert "is given back to you" in card.text
+    assert ("a fox" in card.text) == (words == "shown")
+    assert set(desk.given_back) == {("k3f9w2ab", "k3f9w2ab:0")}
+    assert (card.pictures, card.labels) == ([], ["Again"])
 
 
 async def test_while_it_cannot_be_given_back_nothing_is_said_of_it(desk: Desk) -> None:

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from bot import linking, privacy
-from bot.audit import OPERATOR
-from bot.generation.outbox import own_key, review_key
+from bot.audit import OPERATOR, By
+from bot.generation.outbox import log_key, own_key, review_key
 from bot.generation.unseen import MOST
-from bot.quota import ledger, limits
+from bot.quota import grants, ledger, limits
 from bot.storage.connection import Connection
 from tests.bot.generation.core import PICTURE, Core
 from tests.linked import link
@@ -43,6 +43,49 @@ async def test_nobody_has_the_provider_paid_without_end(core: Core) -> None:
 
     assert found == [*[True] * MOST, False, False, True]
     await core.check_books()
+
+
+@pytest.mark.parametrize("units", [("images", "usd"), ("images",), ("usd",)])
+async def test_nor_where_something_given_has_paid_for_it(core: Core, units: tuple[str, ...]) -> None:
+    """Nothing is then spent of the person's own, and all of it comes back to what was given."""
+    bob = await core.person()
+    for unit in units:
+        core.policy[("person", unit, "day")] = 0
+        await core.database.transaction(give, f"space:{bob.space}", bob.id, unit, By("ann", "Ann"), core.at)
+    found = [await drawn(core) for _ in range(MOST + 2)]
+
+    assert found == [*[True] * MOST, False, False]
+    await core.check_books()
+
+
+async def test_what_the_operator_gave_stays_spent_so_nothing_is_said_to_come_back(core: Core) -> None:
+    bob = await core.person()
+    core.policy[("person", "images", "day")] = 0
+    await core.database.transaction(give, "all", bob.id, "images", OPERATOR, core.at)
+    made = await core.run()
+    before = await core.spent()
+
+    assert not await unseen(core, made.id)
+    assert await core.spent() == before
+
+
+async def test_what_its_asker_had_shown_once_more_was_seen(core: Core) -> None:
+    made = await core.run()
+    await core.database.transaction(shown_again, made.id, "feishu:om_show")
+
+    assert not await unseen(core, made.id)
+
+
+async def test_what_others_see_in_their_rooms_its_asker_may_not_have_seen(core: Core) -> None:
+    made = await core.run()
+    for key in (log_key(made.id), review_key(made.id, "room")):
+        await core.database.transaction(shown_again, made.id, key)
+
+    assert await unseen(core, made.id)
+
+
+async def test_what_was_cleaned_away_is_not_given_back(core: Core) -> None:
+    assert not await unseen(core, "k3f9w2ab")
 
 
 async def test_others_are_not_counted_with_them(core: Core) -> None:
@@ -129,6 +172,21 @@ async def test_where_a_part_of_it_would_stay_spent_nothing_is_said_to_come_back(
 
     assert [await unseen(core, made.id) for _ in range(2)] == [False, False]
     assert await core.spent() == before
+
+
+def give(connection: Connection, pool: str, person: str, unit: str, by: By, at: int) -> None:
+    amount = 1_000_000_000 if unit == "usd" else 1000
+    until = at + 10**13
+    grants.give(connection, pool=pool, person=person, unit=unit, amount=amount, until=until, by=by, at=at)
+
+
+def shown_again(connection: Connection, generation: str, key: str) -> None:
+    connection.execute(
+        "INSERT INTO postings (key, generation, adapter, place, state, wanted, shown, message)"
+        " SELECT :key, generation, adapter, place, 'posted', 1, 1, 'om_1' FROM postings WHERE key=:own",
+        key=key,
+        own=own_key(generation),
+    )
 
 
 def limits_of(connection: Connection, account: str, unit: str, at: int) -> None:
