@@ -203,9 +203,14 @@ def _typed(connection: Connection, code: str, person: str, at: int) -> Typed:
 
 
 def _asked_about(connection: Connection, person: str, seal: str) -> Row | None:
-    """Also where others were linked meanwhile: if these part again, the question holds as it was put."""
-    typed = connection.rows("SELECT * FROM link_codes WHERE typed_by=:person", person=person)
-    return next((each for each in typed if seal.startswith(_which(each))), None)
+    """Also where others were linked meanwhile: if these part again, the question holds as it was put; and where another
+    account of the same human has typed the code since.
+    """
+    for mine in persons_of(connection, person):
+        for row in connection.rows("SELECT * FROM link_codes WHERE typed_by=:person", person=mine):
+            if seal.startswith(_which(row)):
+                return row
+    return None
 
 
 def _check_good(row: Row, at: int) -> None:

@@ -177,7 +177,7 @@ def kinds(database: Database) -> dict[str, notices.Words]:
 
     async def linked(said: Mapping[str, Any]) -> Reply:
         others = tuple(await database.read(linking.names, said["persons"], but=()))
-        words = text("Your link code was used: {names} and you are linked now.", names=others)
+        words = text("Your link code was used to join {names} to you.", names=others)
         return Reply(text=words, notes=(text("Is one of them somebody else? Then send /unlink at once."),))
 
     return {LINKED: linked}

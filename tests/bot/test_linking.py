@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from bot import linking, people, privacy
-from bot.audit import By
+from bot.audit import OPERATOR, By
 from bot.chat import Actor, Invocation, Reply, Tone
 from bot.errors import BotError, NotAllowed, NotThere, UsageError
 from bot.generation import inbox
 from bot.people import Person
 from bot.storage.database import Database
 from tests.bot.generation.core import Core
+from tests.linked import link
 
 NOW = 1_700_000_000_000_000
 TEN_MINUTES = timedelta(minutes=10) // timedelta(microseconds=1)
@@ -329,6 +330,18 @@ async def test_of_a_yes_and_a_no_at_the_same_moment_one_holds(database: Database
     joined_them = isinstance(done[0], tuple)
     assert await persons(database, bob) == ({ann.id, bob.id} if joined_them else {bob.id})
     assert {isinstance(each, UsageError) for each in done[1:]} == {joined_them}, "one no before the yes voids it"
+
+
+async def test_not_now_voids_what_another_account_of_the_same_human_has_typed_since(core: Core) -> None:
+    ann, bob, too = [await core.person(name) for name in ("ann", "bob", "robert")]
+    await core.memberships.change(link, await code_of(core.database, bob, core.at), too.id, core.at, OPERATOR)
+    code = await code_of(core.database, ann, core.at)
+    of_bob, of_robert = [await core.answer(f"/link {code}", by=name) for name in ("bob", "robert")]
+    await core.answer(press=of_bob.buttons[1].id, by="bob")
+    pressed = await core.answer(press=of_robert.buttons[0].id, by="robert")
+
+    assert pressed.tone is Tone.REFUSAL
+    assert await persons(core.database, ann) == {ann.id}
 
 
 VOID = "Nothing was joined, and the code joins nobody any more."
