@@ -224,8 +224,8 @@ class Ladder:
     ) -> Standing | None:
         """None where they do not come after all."""
         for number in range(len(standing.files), len(wanted)):
-            first, chat = standing.cards[0].id, to.chat or to.user
-            file = await self._originals.send(post.key, chat, first, wanted[number], number)
+            first = standing.cards[0].id
+            file = await self._originals.send(post.key, to.paced, first, wanted[number], number)
             if file is None:
                 return None
             standing = self._note(post, replace(standing, files=(*standing.files, file)))
@@ -337,7 +337,7 @@ class Ladder:
         drawn = self._card(job, elsewhere=elsewhere)
         replaced = job.before.id if job.before else ""
         uuid = keys.uuid(key, "card" if here else "card for the person", job.number, replaced)
-        await self._sends.turn(job.target.chat if here and job.target.chat else job.target.user)
+        await self._sends.turn(job.target.paced if here else job.target.user)
         begun = self.clock()
         with self._doubts.sending(key):
             sent = await send(drawn, uuid)
@@ -351,6 +351,7 @@ class Ladder:
         if job.number or not to.anchor or key in self._told:
             return
         drawn = card(Reply(text=FOR_YOU_ALONE, tone=Tone.REFUSAL, language=job.reply.language))
+        await self._sends.turn(to.paced)
         try:
             await self.rest.reply(to.anchor, CARD, drawn, uuid=keys.uuid(key, "word"), thread=to.thread)
         except (Refused, Unreachable) as error:

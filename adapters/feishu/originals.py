@@ -39,15 +39,16 @@ class Originals:
         """Whether a card may promise them."""
         return key not in self._given_up
 
-    async def send(self, key: str, chat: str, card: str, ready: Ready, number: int) -> str | None:
+    async def send(self, key: str, paced: str, card: str, ready: Ready, number: int) -> str | None:
         """The message that brings it, or None where none of this post come any more.
 
-        card: the message to reply to. number: of the original, from 0. Raises `Refused` and `Unreachable`.
+        paced: where it counts. card: the message to reply to. number: of the original, from 0. Raises `Refused` and
+        `Unreachable`.
         """
         try:
             self.doubts.check(key)
             content = {"file_key": await self.fitting.original(ready)}
-            await self.sends.turn(chat)
+            await self.sends.turn(paced)
             with self.doubts.sending(key):
                 sent = await self.rest.reply(card, FILE, content, uuid=keys.uuid(key, "original", number))
         except (Refused, Unreachable, BotError, OSError, CannotPost) as error:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from adapters.feishu.standing import Latest
 
-WINDOW = 1.2  # seconds; more than one, since what is sent evenly need not arrive so, and one too many waits for a second
+# Seconds; more than one, since what is sent evenly need not arrive so, and one too many waits for a second.
+WINDOW = 1.2
 KNOWN = 1_000
 
 

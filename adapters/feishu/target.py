@@ -26,6 +26,11 @@ class Target:
     direct: bool = False
     log: bool = False
 
+    @property
+    def paced(self) -> str:
+        """Where what is sent here counts: a person has one pace, by whichever id their chat is reached."""
+        return self.user if self.direct and self.user else self.chat or self.user
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

@@ -483,6 +483,25 @@ async def test_a_crowd_in_one_chat_is_answered_as_fast_as_feishu_allows_and_no_f
     assert {call.code for call in desk.fake.called("im.message.reply")} == {0}
 
 
+async def test_words_to_a_group_about_what_nobody_there_may_see_keep_its_pace(desk: Desk) -> None:
+    people = [desk.fake.person(f"Person {number}", reachable=False) for number in range(8)]
+    group = desk.fake.group("Studio", *people)
+    places = [(await desk.asked(each, group))[1] for each in people]
+    posts = [desk.post(place, reply(private=True), key=f"feishu:{number}") for number, place in enumerate(places)]
+    await asyncio.gather(*posts, return_exceptions=True)
+
+    assert len(desk.bots(group)) == 8
+
+
+async def test_a_person_has_one_pace_by_whichever_id_they_are_written_to(desk: Desk) -> None:
+    ann = desk.fake.person("Ann")
+    _, message = await desk.asked(ann)
+    places = [message, desk.place(ann)] * 4  # the other one is that of the bot's menu
+    await asyncio.gather(*(desk.post(place, reply(), key=f"feishu:{n}") for n, place in enumerate(places)))
+
+    assert len(desk.bots(ann.direct)) == 8
+
+
 async def test_the_progress_of_many_leaves_room_for_what_is_done(desk: Desk) -> None:
     ann = desk.fake.person("Ann")
     _, place = await desk.asked(ann)
