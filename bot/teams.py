@@ -555,9 +555,11 @@ class Memberships:
             self._loaded = wanted
 
     async def expire(self, at: int) -> None:
-        """Take those out of teams who have left what brought them there."""
+        """Take those out of teams who have left what brought them there; and know what could not be read so far."""
         if await self.database.transaction(expire, at):
             await self.changed()
+        elif self._loaded < self._wanted:
+            await self.load()
 
     async def change(self, function: Callable[..., Kept], *arguments: Any, **named: Any) -> Kept:
         """Run a transaction that changes teams, roles, tiers or links, and know it from then on."""

@@ -113,7 +113,7 @@ class Away:
         return await self._database.read(*arguments)
 
 
-@pytest.mark.parametrize(("times", "known"), [(2, True), (100, False)])
+@pytest.mark.parametrize(("times", "known"), [(2, True), (len(teams.KNOW_AGAIN) + 1, False)])
 async def test_what_is_stored_is_no_failure_although_it_cannot_be_read_back(
     core: Core, monkeypatch: pytest.MonkeyPatch, times: int, *, known: bool
 ) -> None:
@@ -127,6 +127,8 @@ async def test_what_is_stored_is_no_failure_although_it_cannot_be_read_back(
     assert [each.name for each in later.teams_in(SPACE)] == ["Design"]
     assert memberships.teams_in(SPACE) == (later.teams_in(SPACE) if known else ())
     assert told == [""]
+    await memberships.expire(1)
+    assert memberships.teams_in(SPACE) == later.teams_in(SPACE)
 
 
 async def test_what_changes_at_the_same_moment_is_all_known(core: Core) -> None:
