@@ -202,7 +202,7 @@ def _takes(line: AccountLine, count: int, price: Money) -> Text:
         "taken": taken,
         "left": amount(line.unit, line.left or 0),
         "other": other,
-        "resets": text("; it begins anew at {time}", time=line.resets) if line.resets else verbatim(""),
+        "resets": text("; there is more from {time} on", time=line.resets) if line.resets else verbatim(""),
     }
     if Account(line.account).is_personal or not line.account:
         return text("This takes up to {taken} of your {left} ({other}){resets}. Shall I?", **said)

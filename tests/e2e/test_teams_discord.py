@@ -121,7 +121,7 @@ async def test_what_costs_more_is_asked_for_first_and_a_picture_is_refunded_once
         member = await told(bob, "admin", area="refund", value=f"{generation} I want it back")
         quota = await told(bob, "quota")
 
-        assert "(0.24 USD); it begins anew at <t:" in price
+        assert "(0.24 USD); there is more from <t:" in price
         assert f"{generation} is refunded to Bob: 6 pictures, 0.24 USD." in first
         assert f"{generation} was refunded before" in second
         assert "for admins" in member
