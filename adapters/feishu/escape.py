@@ -17,6 +17,7 @@ _ORDER = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _ROOM = re.compile(r"<#([^\s<>@#]{1,100})>")
+_ROOMS = re.compile(f"{_ROOM.pattern}(?:, {_ROOM.pattern})*")
 ELLIPSIS = "…"
 
 
@@ -27,8 +28,11 @@ def clean(words: str) -> str:
 
 
 def with_rooms(words: str, rooms: Callable[[str], str]) -> str:
-    """The core writes a room as `<#id>`; here it gets the name by which people know it."""
-    return _ROOM.sub(lambda match: f"#{rooms(match[1])}", words)
+    """The core writes rooms as `<#id>, <#id>`; here each gets the name by which people know it.
+
+    Only where there is nothing else: within other words somebody may have written it, to learn what a room is called.
+    """
+    return _ROOM.sub(lambda match: f"#{rooms(match[1])}", words) if _ROOMS.fullmatch(words) else words
 
 
 def encoded(part: Any) -> str:

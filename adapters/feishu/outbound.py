@@ -28,7 +28,7 @@ from adapters.feishu.elements import (
 )
 from adapters.feishu.escape import ELLIPSIS, clamp, clean, columns, weight, with_rooms
 from bot.chat import Picture, Reply, Tone
-from bot.i18n import Link, Text, say, text
+from bot.i18n import Link, Text, say, text, verbatim
 
 MOST_PICTURES = 9
 TITLE_COLUMNS = 120  # a header shows four lines at most, which is about this much on a phone
@@ -100,7 +100,7 @@ def card(
 
 def said(words: Text, language: str, *, rooms: Callable[[str], str] = str, zone: str = "UTC") -> str:
     """The sentence as a card shows it: rooms by their names, links by theirs, times in the zone."""
-    return clean(with_rooms(say(_drawn(words, zone), language), rooms))
+    return clean(say(_drawn(words, rooms, zone), language))
 
 
 def stamp(moment: datetime, zone: str) -> str:
@@ -231,16 +231,25 @@ def _safe(address: str) -> bool:
     return address.startswith(("https://", "http://"))
 
 
-def _drawn(value: Any, zone: str) -> Any:
+def _drawn(value: Any, rooms: Callable[[str], str], zone: str) -> Any:
+    """With everything in it as it is written here.
+
+    Rooms are named where the core says them, which is in a `verbatim` of their own, and as what has a `role`. All other
+    words may be somebody's, who must not learn from us what a room is called that they are not in.
+    """
     match value:
+        case Text(message="{words}", values={"words": str(words)}):
+            return verbatim(with_rooms(words, rooms))
         case Text():
-            values = {name: _drawn(each, zone) for name, each in value.values.items()}
+            values = {name: _drawn(each, rooms, zone) for name, each in value.values.items()}
+            if isinstance(role := value.values.get("role"), str):
+                values["role"] = with_rooms(role, rooms)
             return Text(value.message, values, value.plural, value.count)
         case datetime():
             return stamp(value, zone)
         case Link():
             return value.name
         case tuple() | list():
-            return tuple(_drawn(each, zone) for each in value)
+            return tuple(_drawn(each, rooms, zone) for each in value)
         case _:
             return value

@@ -34,6 +34,7 @@ LONGEST_NAME = 100  # characters
 DEPARTMENTS_FOR = timedelta(hours=1)  # then it is asked whether they are still so; what is not answered stays so
 MOST_DEPARTMENTS = 50  # of one person
 DEPARTMENT = re.compile(r"[\w@.-]{1,64}", re.ASCII)
+_LIKE_A_ROOM = re.compile(r"<(?=\W*#)")  # signs that nobody sees may stand between, and be taken out later
 MOST_MEMBERS = 1_000  # of a group, among whom a name is looked for
 MODES: dict[str, ChatKind] = {"p2p": "p2p", "group": "group", "topic": "topic_group"}
 NOT_GRANTED = (Kind.SCOPE, Kind.CREDENTIALS, Kind.CAPABILITY)
@@ -159,7 +160,7 @@ class People:
             if refused.kind not in ONLY_THIS:
                 self._shut[what] = now + (SHUT_FOR if refused.kind in NOT_GRANTED else RESTING_FOR)
         except (Unreachable, TimeoutError) as problem:
-            log.info("Feishu does not tell in time", about=what, problem=type(problem).__name__)
+            log.info("Feishu does not tell in time", about=what, problem=str(problem) or "TimeoutError")
             self._shut[what] = now + RESTING_FOR
 
     async def _ask_contact(self, where: Where) -> None:
@@ -198,7 +199,8 @@ class People:
 
     def _named(self, user: str, name: object) -> None:
         if told := _readable(name):
-            self._names.put(user, told, self._clock() + NAMED_FOR)
+            # Whoever is called `<#id>` would be taken for the room, and told by its name.
+            self._names.put(user, _LIKE_A_ROOM.sub("＜", told), self._clock() + NAMED_FOR)
 
     async def _directs(self) -> set[str]:
         if self._direct is None:

@@ -1,6 +1,7 @@
 """What goes out when everything conspires: lost answers, full disks, slow lines, crowds, and pictures that offend."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,19 +13,24 @@ import pytest
 import pytest_asyncio
 
 from adapters.feishu import fitting, pace
+from adapters.feishu.event import Where
 from adapters.feishu.fitting import AT_ONCE
 from adapters.feishu.ladder import PROGRESS
 from adapters.feishu.originals import TRIES
+from adapters.feishu.outbound import card
 from adapters.feishu.rest import Rest
 from adapters.feishu.toasts import Toasts
-from bot.chat import Button, CannotPost, Reply
+from bot.chat import Actor, Button, CannotPost, Reply
 from bot.errors import Unavailable
 from bot.generation import delivery
-from bot.i18n import text
+from bot.i18n import text, verbatim
+from bot.people import called
 from bot.storage.database import Database
 from tests.adapters.feishu.posting import GENERATION, Desk, desk, progress, reply
+from tests.adapters.feishu.stage import FakeDoor, set_up
 from tests.bot.generation.core import Core
 from tests.fakes import FakeAdapter
+from tests.simulators.feishu.fake import FakeFeishu
 from tests.simulators.feishu.faults import Fault
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -529,3 +535,21 @@ async def test_a_wait_of_days_is_not_believed(desk: Desk) -> None:
         await desk.post(place, reply())
     assert refused.value.retry_after is not None
     assert refused.value.retry_after <= 10 * MINUTE
+
+
+# Names that are not to be told
+
+
+@pytest.mark.parametrize("between", ["", "\u200e"])
+async def test_whoever_is_called_like_a_room_is_not_told_its_name(
+    fake: FakeFeishu, door: FakeDoor, tmp_path: Path, between: str
+) -> None:
+    eve = fake.person(f"<{between}#oc_1>")
+    at = Where.model_validate({"tenant": "t", "user": eve.open_id, "chat": eve.direct.id, "kind": "p2p", "at": 1})
+    async with set_up(fake, door, tmp_path) as stage:
+        name = (await stage.people.find(at)).name
+    kept = called(Actor(adapter="feishu", user=eve.open_id, name=name, space="t"))
+    shown = json.dumps(card(Reply(text=verbatim(kept)), rooms={"oc_1": "Board"}.__getitem__), ensure_ascii=False)
+
+    assert "Board" not in shown
+    assert "#oc_1>" in shown

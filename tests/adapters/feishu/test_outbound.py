@@ -17,7 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.feishu.outbound import MOST_PICTURES, Aside, card, stamp
+from adapters.feishu.toasts import toast
+from adapters.feishu.words import ON_IT
+from bot.audit import Audited
 from bot.chat import AccountLine, Button, Reply, Tone
+from bot.commands.audited import Names, in_words
 from bot.i18n import LANGUAGES, Link, Text, text, verbatim
 from tests.adapters.feishu.card_samples import CASES, GENERATION, MODELS, NOON, account, picture, result, shown
 from tests.simulators.feishu.cards import problems
@@ -225,6 +229,57 @@ def test_a_room_is_called_by_its_name() -> None:
     reply = Reply(text=text("Here: {rooms}.", rooms=(verbatim("<#oc_1>"), verbatim("<#oc_2>"))))
 
     assert read(card(reply, rooms={"oc_1": "Design", "oc_2": "<at>"}.__getitem__)) == ["Here: #Design, #<at>."]
+
+
+def change(what: str, before: object, after: object) -> Text:
+    names = Names(people={}, teams={}, roles={})
+    return in_words(Audited(at=NOON, name="Ann", what=what, before=before, after=after), names)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (change("space rooms", [], ["oc_1", "oc_2"]), "from everywhere to #Design, #Board"),
+        (change("space review", "oc_1", ""), "from #Design to off"),
+        (change("tier of role:t/room:oc_1", None, "gold"), "#Design has the tier gold now."),
+        (change("role", None, {"name": "<#oc_1>", "team": "film"}), "#Design gives the team film."),
+        (text("Whoever has {role} has the tier {tier}.", role="<#oc_1>", tier="gold"), "Whoever has #Design has"),
+    ],
+)
+def test_what_the_core_says_of_rooms_has_their_names(words: Text, shown: str) -> None:
+    drawn = read(card(Reply(text=words), rooms={"oc_1": "Design", "oc_2": "Board"}.__getitem__))
+
+    assert shown in " ".join(drawn)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        text("{ratio} is not a ratio here: {model} knows {ratios}.", ratio="<#oc_1>", model="m", ratios=("<#oc_1>",)),
+        text("{name} takes the short id, not “{value}”.", name="id", value="<#oc_1>"),
+        text("{name} asks", name=verbatim("Eve <#oc_1>")),
+        verbatim("<#oc_1> or <#oc_1>"),
+    ],
+)
+def test_a_room_that_somebody_wrote_is_not_named(words: Text) -> None:
+    line = account("images", "day", name=words)
+    reply = Reply(text=words, rows=((words, words),), notes=(words,), accounts=(line,), prompt="<#oc_1>")
+    drawn = card(reply, [*shown(picture(0, alt="<#oc_1>"))], asides=[Aside(words=words, about="<#oc_1>")], rooms=secret)
+
+    assert "secret" not in json.dumps(drawn)
+    assert "<#oc_1>" in json.dumps(drawn)
+
+
+def secret(room: str) -> str:
+    return f"a secret about {room}"
+
+
+def test_a_word_over_a_card_is_in_the_language_that_was_chosen_or_else_in_that_of_the_client() -> None:
+    chosen = toast(ON_IT, language="zh-CN", chosen=True)["toast"]
+    usual = toast(ON_IT, language="zh-CN")["toast"]
+
+    assert chosen == {"type": "info", "content": "收到，正在处理。"}
+    assert usual == {**chosen, "i18n": {"zh_cn": "收到，正在处理。", "en_us": "On it."}}
 
 
 def test_an_original_is_one_press_away_and_no_other_address_is() -> None:
