@@ -29,14 +29,16 @@ class Kind(Enum):
 
 
 CARD = 230099  # whatever is wrong with it
+NO_CONTACT = 41050  # of this person nothing may be read
+NO_PERMISSION = 230027  # for what was asked of a message
 _CODES = {
     Kind.WAIT: (99991400, 230020, 11232),
     Kind.TOKEN: (99991661, 99991663, 99991664, 99991668, 99991671, 99991677),
     Kind.CREDENTIALS: (10003, 10014),
-    Kind.SCOPE: (99991672, 99991679, 230027),
+    Kind.SCOPE: (99991672, 99991679, NO_PERMISSION),
     Kind.CAPABILITY: (11205, 230006, 234007),
     Kind.FORBIDDEN: (230002, 230018, 230035, 230045, 232009, 232011, 234004),
-    Kind.OUT_OF_RANGE: (230013, 230053, 41050),
+    Kind.OUT_OF_RANGE: (230013, 230053, NO_CONTACT),
     Kind.SENSITIVE: (230022, 230028),
     Kind.GONE: (230011, 231003, 230019, 230031, 230050, 230110, 234003),
     Kind.NOT_OURS: (230017, 234008),
@@ -49,7 +51,9 @@ _NO_SUCH_PICTURE = re.compile(r"ErrCode: 200570|im(?:g|age).?key", re.IGNORECASE
 # Only addresses of the platform itself are handed on: an answer could name any other.
 _GRANT = re.compile(r"https://open\.(?:feishu\.cn|larksuite\.com|larkoffice\.com)/app/[\w/?&=:.,%+-]+")
 _TOKEN = re.compile(r"\b[atu]-[\w.-]{12,}")
-_SCOPES = re.compile(r"\[([a-z][\w:.,\s-]*:[\w:.,\s-]*)\]")
+_SCOPE = r"[a-z]\w*(?::\w+(?:\.\w+)*)+"
+# `…is required: [one, another]` or `ext=need scope: one`.
+_SCOPES = re.compile(rf"(?:\[|need scopes?: *)\s*({_SCOPE}(?:\s*,\s*{_SCOPE})*)")
 
 
 class Refused(Exception):
@@ -81,7 +85,7 @@ class Refused(Exception):
     def scopes(self) -> tuple[str, ...]:
         """Of which one would have been enough, as Feishu named them."""
         found = _SCOPES.search(self.msg) if self.kind is Kind.SCOPE else None
-        return tuple(name.strip() for name in found[1].split(",") if name.strip()) if found else ()
+        return tuple(name.strip() for name in found[1].split(",")) if found else ()
 
     @property
     def grant(self) -> str:
@@ -118,7 +122,17 @@ def advice(refused: Refused) -> Text | None:
             )
         case Kind.SCOPE if refused.scopes:
             return text("Grant one of these scopes, then publish a version: {scopes}.", scopes=refused.scopes)
+        case Kind.SCOPE if refused.code == NO_PERMISSION:
+            return text(
+                "A scope is missing: for other people's messages in a group it is im:message.group_msg, for all else "
+                "`seedream-bot doctor` says which. Grant it, then publish a version."
+            )
         case Kind.SCOPE:
             return text("A scope is missing: `seedream-bot doctor` says which. Grant it, then publish a version.")
+        case Kind.OUT_OF_RANGE if refused.code == NO_CONTACT:
+            return text(
+                "Put this person into the range of contacts that the app may see, in Feishu's developer console, then "
+                "publish a version."
+            )
         case _:
             return None

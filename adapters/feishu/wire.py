@@ -1,7 +1,8 @@
 """How a request goes to the open platform and what its answer says, over one pool of connections.
 
-A code other than 0 is always `Refused`; what says nothing about the request is `Unreachable`, which tells whether it
-may have been done. Bodies are never logged, and no text of an error holds a token.
+A code other than 0 is `Refused`; what says nothing about the request, as a failure of Feishu's own, is `Unreachable`,
+which tells whether it may have been done. Both name the log_id. Bodies are never logged, and no text of an error holds
+a token.
 """
 
 import asyncio
@@ -187,6 +188,7 @@ async def answer(response: aiohttp.ClientResponse) -> Json:
         found = json.loads(raw)
     except (ValueError, RecursionError):
         found = None
+    problem = f"HTTP {response.status}"
     match found:
         case {"code": 0} if response.status < 400:
             return an_object(found)
@@ -200,11 +202,12 @@ async def answer(response: aiohttp.ClientResponse) -> Json:
             )
             if response.status < 500 or refused.kind is not Kind.OTHER:
                 raise refused
+            problem = str(refused)
         case _ if response.status in (413, 429):
             raise Refused(status=response.status, code=0, log_id=log_id(response), retry_after=_retry_after(response))
     # A gateway that finds fault with a request has not handed it on.
     sent = not 400 <= response.status < 500
-    raise Unreachable(f"HTTP {response.status}", sent=sent, retry_after=_retry_after(response))
+    raise Unreachable(problem, sent=sent, retry_after=_retry_after(response))
 
 
 async def content(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
@@ -226,7 +229,8 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     told = response.headers.get("x-ogw-ratelimit-reset") or response.headers.get("Retry-After") or ""
-    return min(float(told), LONGEST_TOLD) if told.replace(".", "", 1).isdecimal() else None
+    seconds = float(told) if told.replace(".", "", 1).isdecimal() else 0.0
+    return min(seconds, LONGEST_TOLD) or None  # 0 is what is left of a second, rounded down: at once is too soon
 
 
 def log_id(response: aiohttp.ClientResponse, found: Json | None = None) -> str:

@@ -60,6 +60,26 @@ def test_a_scope_without_a_name_sends_the_operator_to_the_doctor() -> None:
     assert "doctor" in str(advice(refused(230027, "No permission")))
 
 
+@pytest.mark.parametrize(
+    ("msg", "scopes"),
+    [
+        ("Lack of necessary permissions, ext=need scope: im:message.group_msg", ("im:message.group_msg",)),
+        ("ext=need scope: im:message.group_msg, log_id: 20261121.", ("im:message.group_msg",)),
+        ("One of [ext: im] is required", ()),
+    ],
+)
+def test_a_scope_is_read_where_it_stands_without_brackets_too(msg: str, scopes: tuple[str, ...]) -> None:
+    assert refused(230027, msg).scopes == scopes
+    assert "im:message.group_msg" in str(advice(refused(230027, msg)))
+
+
+def test_an_operator_is_told_of_the_range_in_which_the_app_sees_people() -> None:
+    told = str(advice(refused(41050, "no user authority error")))
+
+    assert "the range of contacts that the app may see" in told
+    assert "publish a version" in told
+
+
 def test_nobody_is_advised_about_what_a_person_did() -> None:
     assert [advice(refused(code)) for code in (230022, 230011, 230013, 230020)] == [None] * 4
 

@@ -1,5 +1,6 @@
 """Pictures that people sent: opened when they are wanted, and looked for in the message that somebody replies to."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -98,7 +99,8 @@ async def test_what_a_group_hides_is_explained_and_the_operator_hears_which_scop
     words = await refused(stage, message)
 
     assert "Send the picture and your words in one message" in words
-    assert '"code": 230027' in capsys.readouterr().out
+    (told,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if '"code": 230027' in line)
+    assert told["advice"] == f"Grant one of these scopes, then publish a version: {GROUP_MESSAGES}."
 
 
 @pytest.mark.parametrize("trouble", [{"status": 502, "html": True}, {"times": 2}, {"code": 230001}])

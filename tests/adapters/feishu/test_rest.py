@@ -2,9 +2,11 @@
 
 import asyncio
 import io
+import math
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from aiohttp import web
 from PIL import Image
 from structlog.testing import capture_logs
 
+from adapters.feishu import wire
 from adapters.feishu.codes import Kind, Refused, Unreachable
 from adapters.feishu.rest import Rest
 from tests.simulators.feishu.fake import FakeFeishu
@@ -160,6 +163,32 @@ async def test_a_gateways_page_is_no_answer(feishu: FakeFeishu, rest: Rest) -> N
 
     assert lost.value.sent
     assert len(feishu.called("bot.info")) == 3
+
+
+async def test_a_failure_of_feishus_own_is_asked_again_and_names_its_log(feishu: FakeFeishu, rest: Rest) -> None:
+    feishu.faults.add("bot.info", code=2200, status=500, times=3)
+    with capture_logs() as logs, pytest.raises(Unreachable) as lost:
+        await rest.bot()
+
+    assert lost.value.sent
+    for problem in (str(lost.value), *(line["problem"] for line in logs)):
+        assert "code 2200, HTTP 500, log_id 2026" in problem
+    assert len(logs) == 2
+
+
+async def test_a_wait_of_nothing_is_a_moment_all_the_same(feishu: FakeFeishu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seconds that are told are whole ones: 0 is some part of the second by which is counted."""
+    monkeypatch.setattr(wire, "WAIT", 0.3)
+    feishu.limits.rounded = math.floor
+    feishu.limits.per_second = 1
+    async with rest_of(feishu, pauses=(0.01,) * 9) as rest:
+        await rest.bot()
+        await rest.bot()
+    calls = feishu.called("bot.info")
+    pauses = [after.at - before.at for before, after in pairwise(calls)]
+
+    assert [call.code for call in calls].count(99991400) <= 4
+    assert all(pause >= 0.25 for pause in pauses[1:])
 
 
 async def test_who_does_not_answer_in_time_may_have_done_it(feishu: FakeFeishu) -> None:

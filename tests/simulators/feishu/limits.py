@@ -8,7 +8,10 @@ from tests.simulators.feishu.wire import Refused
 
 
 class Limits:
-    """per_chat, per_message: of one second. per_second, per_minute: of each call (the usual tier of the platform)."""
+    """per_chat, per_message: of one second. per_second, per_minute: of each call (the usual tier of the platform).
+
+    rounded: what is told of the seconds to wait; with `math.floor` it is 0 within the last one.
+    """
 
     def __init__(self, clock: Callable[[], float], complaints: list[str]) -> None:
         self.clock = clock
@@ -17,6 +20,7 @@ class Limits:
         self.per_message = 5
         self.per_second = 50
         self.per_minute = 1000
+        self.rounded: Callable[[float], int] = math.ceil
         self._came: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
     def call(self, api: str) -> None:
@@ -38,7 +42,7 @@ class Limits:
             return
         if complain:
             self.complaints.append(f"more than {most} {complain}")
-        wait = max(1, math.ceil(window - (now - came[0])))
+        wait = self.rounded(window - (now - came[0]))
         words = (
             "request trigger frequency limit" if code == 99991400 else "This operation triggers the frequency limit."
         )
