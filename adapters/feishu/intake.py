@@ -28,7 +28,7 @@ from adapters.feishu.words import ANSWERED_ALONE, NOT_TAKEN, ON_IT, what_to_do
 from bot.chat import Attachment, CannotPost, Invocation, Post, Reply, Tone
 from bot.command import Command, CommandTable, Kind
 from bot.errors import UsageError
-from bot.i18n import Text
+from bot.i18n import LANGUAGES, Text
 
 log = structlog.get_logger(__name__)
 
@@ -188,7 +188,7 @@ class Intake:
                 new = await self._accept(event)
             except Exception:  # a door: a press does not come again, so the person must
                 log.exception("a press could not be noted", request=event.invocation_id)
-                return toasts.toast(NOT_TAKEN, "error")
+                return self._word(event, NOT_TAKEN, "error")
             return await self._first_word(event, answer, until) if new else None
 
     async def _first_word(self, event: Event, answer: "asyncio.Future[Json]", until: float) -> Json | None:
@@ -203,13 +203,19 @@ class Intake:
         if answer.done():
             return answer.result()
         if late:
-            return toasts.toast(ON_IT)
+            return self._word(event, ON_IT)
         match came:
             case Reply(private=True) if await self._people.kind_at_hand(event.where.chat) != "p2p":
-                return toasts.toast(ANSWERED_ALONE)
+                return self._word(event, ANSWERED_ALONE)
             case Reply() | None:
                 return None
-        return None if event.press.partition(":")[0] in IN_PLACE else toasts.toast(ON_IT)
+        return None if event.press.partition(":")[0] in IN_PLACE else self._word(event, ON_IT)
+
+    def _word(self, event: Event, words: Text, kind: str = "info") -> Json:
+        """A word of our own over the card; who has chosen a language gets it in that, whatever their client speaks."""
+        usual = self._door.language_of(event.actor(language=self._language))
+        chosen = all(self._door.language_of(event.actor(language=each)) == usual for each in LANGUAGES)
+        return toasts.toast(words, kind, language=usual, chosen=chosen)
 
     async def _accept(self, event: Event) -> bool:
         async def complete(_: Invocation) -> Invocation:

@@ -75,10 +75,10 @@ class Toasts:
         return " ".join(said(each, reply.language, rooms=self._rooms) for each in (reply.text, *reply.notes))
 
 
-def toast(words: Text, kind: str = "info") -> Json:
-    """A word of our own, in the language of the presser's client."""
-    told = {CLIENT_LANGUAGES[language]: say(words, language) for language in LANGUAGES}
-    return _toast(kind, say(words, "en"), told)
+def toast(words: Text, kind: str = "info", *, language: str = "en", chosen: bool = False) -> Json:
+    """A word of our own. chosen: the presser wants this language; else that of their client comes before it."""
+    told = {} if chosen else {CLIENT_LANGUAGES[each]: say(words, each) for each in LANGUAGES}
+    return _toast(kind, say(words, language), told)
 
 
 def _kind(reply: Reply) -> str:

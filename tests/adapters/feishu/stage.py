@@ -54,13 +54,15 @@ class FakeDoor:
     """refuses: what `check` says. problem: raised by the next `accept`. answers: what each asking comes to.
 
     accepted: what came, as it came, with what replays it. completed: the same when all was found out. pictures: the
-    bytes of each one's pictures, quoted ones first, or what was wrong with them. waits: no answer before.
+    bytes of each one's pictures, quoted ones first, or what was wrong with them. waits: no answer before. language:
+    what everybody has chosen.
     """
 
     table: CommandTable = field(default_factory=drawing_table)
     refuses: Callable[[Invocation], Reply | None] = lambda invocation: None
     answers: Callable[[Invocation], object] = lambda invocation: DONE
     problem: Exception | None = None
+    language: str = ""
     accepted: list[tuple[Invocation, Mapping[str, Any]]] = field(default_factory=list)
     completed: list[Invocation] = field(default_factory=list)
     pictures: list[bytes | str] = field(default_factory=list)
@@ -72,7 +74,7 @@ class FakeDoor:
         return self.refuses(invocation)
 
     def language_of(self, actor: Actor) -> str:
-        return actor.language
+        return self.language or actor.language
 
     def suggest(self, actor: Actor, command: Command, option: Option) -> Sequence[str]:
         return option.choices or option.suggestions

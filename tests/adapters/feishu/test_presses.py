@@ -177,6 +177,17 @@ async def test_the_toast_is_in_the_language_of_the_client(
     assert set(toast.i18n) == {"zh_cn", "en_us"}
 
 
+async def test_who_has_chosen_a_language_gets_the_toast_in_it_whatever_the_client_speaks(
+    fake: FakeFeishu, stage: Stage, door: FakeDoor, ann: Person
+) -> None:
+    answering(door, STARTED)
+    door.language = "zh-CN"
+    toast = await ann.presses(await shown(stage, fake.group("party", ann), AGAIN), "Again")
+
+    assert toast is not None
+    assert (toast.content, toast.i18n) == ("收到，正在处理。", {})
+
+
 async def test_a_press_whose_card_changes_needs_no_word(
     fake: FakeFeishu, stage: Stage, door: FakeDoor, ann: Person
 ) -> None:
