@@ -23,21 +23,23 @@ log = structlog.get_logger(__name__)
 Json = Mapping[str, Any]
 Take = Callable[[Json], Awaitable[Json | None]]
 
-ACK_IN = 2.5  # seconds; Feishu waits 3 (contract section 0)
+ACK_IN = 2.5  # seconds since it was read; Feishu waits 3 (contract section 0)
 SOON = 2  # times that a connection may be lost without a word before the operator is told
-GIVE_UP = 30.0  # seconds after which what cannot be taken is left
+GIVE_UP = 30.0  # seconds since it was read, after which what cannot be taken is left
 GRACE = 5.0  # seconds at the end for what is being taken
 AGAIN = 300.0  # seconds between attempts of which only an operator can change the outcome
-AT_ONCE = 64
+AT_ONCE = 64  # events that are being taken, late ones too: more would only wait for the same database
+MOST_UNANSWERED = 512  # events that were read; the rest waits in the socket. 200 a second, if none can be taken
 
 
 class Connection:
     """problem: what keeps it from hearing, for the operator, "" where nothing does.
 
-    take: gets each event; what it returns is the answer to a press. Where it raises, or is not done after `ack_in`
-    seconds, the event is answered with 500, and Feishu pushes it again. It is not stopped then: what was noted but not
-    begun would lie there until the next start. silence: seconds without a word, beyond two pings, after which the
-    connection is taken for dead. again: seconds between attempts where only the operator can help.
+    take: gets each event; what it returns is the answer to a press. Where it raises, or is not done `ack_in` seconds
+    after the event was read, that is answered with 500, and Feishu pushes it again. It is not stopped then: what was
+    noted but not begun would lie there until the next start. at_once: so many are taken at the same time; what finds no
+    room in time is not begun. silence: seconds without a word, beyond two pings, after which the connection is taken
+    for dead. again: seconds between attempts where only the operator can help.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Connection:
         self._again = again
         self._ack_in = ack_in
         self._room = asyncio.Semaphore(at_once)
+        self._unanswered = asyncio.Semaphore(MOST_UNANSWERED)
         self._jitter = jitter
         self._orders = Orders()
         self._failures = 0
@@ -165,9 +168,9 @@ class Connection:
             if arrived.method == CONTROL:
                 self._obey(arrived)
             elif (payload := parts.whole(arrived)) is not None:
-                # Not more at once than can be dealt with; meanwhile the rest waits in the socket.
-                await self._room.acquire()
-                self._begin(self._deal_with(socket, codec, arrived, payload))
+                # Its time runs from here on, also while it waits for room; only reading on has to wait.
+                self._begin(self._deal_with(socket, codec, arrived, payload, asyncio.get_running_loop().time()))
+                await self._unanswered.acquire()
 
     def _obey(self, arrived: Arrived) -> None:
         """A pong may bring new orders."""
@@ -186,37 +189,51 @@ class Connection:
             await asyncio.sleep(self._orders.ping)
 
     async def _deal_with(
-        self, socket: aiohttp.ClientWebSocketResponse, codec: Codec, arrived: Arrived, payload: bytes
+        self, socket: aiohttp.ClientWebSocketResponse, codec: Codec, arrived: Arrived, payload: bytes, read: float
     ) -> None:
-        """Take an event and acknowledge it. One that is late is sent back meanwhile, and taken all the same."""
+        """Take an event and acknowledge it. One that is late is sent back meanwhile, and taken all the same if it was
+        begun. read: when, by the loop's clock.
+        """
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        due = read + self._ack_in
         is_late = False
 
         async def answer(code: int, data: Json | None) -> None:
             try:
-                await socket.send_bytes(codec.answer(arrived, code, data, took=loop.time() - begun))
+                await socket.send_bytes(codec.answer(arrived, code, data, took=loop.time() - read))
             except (aiohttp.ClientError, ConnectionError):
                 log.info("an event could not be acknowledged; it comes again")
+            finally:
+                self._unanswered.release()
 
         def send_back() -> None:
             nonlocal is_late
             is_late = True
             log.warning("an event took too long to be taken")
-            self._room.release()
             self._begin(answer(500, None))
-            patience.reschedule(begun + GIVE_UP)
+            patience.reschedule(read + GIVE_UP)
 
+        if not await self._has_room(due):
+            log.warning("there was no room for an event in time")
+            await answer(500, None)
+            return
         patience = asyncio.timeout(None)
-        watch = loop.call_later(self._ack_in, send_back)
+        watch = loop.call_at(due, send_back)
         try:
             code, data = await self._taken(payload, patience)
         finally:
             watch.cancel()
-            if not is_late:
-                self._room.release()
+            self._room.release()
         if not is_late:
             await answer(code, data)
+
+    async def _has_room(self, until: float) -> bool:
+        """Whether there came to be room by then; whoever got it gives it back."""
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._room.acquire()
+        except TimeoutError:
+            return False
 
     async def _taken(self, payload: bytes, patience: asyncio.Timeout) -> tuple[int, Json | None]:
         try:

@@ -176,6 +176,67 @@ async def test_no_more_is_taken_at_once_than_can_be_dealt_with(feishu: FakeFeish
         await acked(feishu, 5)
 
 
+async def test_what_finds_no_room_is_answered_in_time_and_taken_when_it_comes_again(
+    feishu: FakeFeishu, take: Taker
+) -> None:
+    take.door.clear()
+    async with connected(feishu, take, at_once=2, ack_in=0.2) as connection:
+        pushes = [feishu.push_unknown() for _ in range(200)]
+        await acked(feishu, 200)  # if each had 0.2 s of its own only once there is room, it would last 20
+        assert take.begun == 2
+        take.door.set()
+        await feishu.until(lambda: not connection._taking)
+        feishu.pushing.send(pushes[-1])
+        await feishu.until(lambda: len(take.taken) == 3)
+
+    assert [push.acks[0].code for push in pushes] == [500] * 200
+    assert take.taken[2] == pushes[-1].event_id
+
+
+async def test_an_events_time_runs_also_while_it_waits_for_room(feishu: FakeFeishu) -> None:
+    begun: list[str] = []
+    doors = first, others = asyncio.Event(), asyncio.Event()
+
+    async def take(event: Mapping[str, Any]) -> None:
+        begun.append(event["header"]["event_id"])
+        await doors[len(begun) > 1].wait()
+
+    async with connected(feishu, take, at_once=1, ack_in=1.0) as connection:
+        pushes = [feishu.push_unknown() for _ in range(3)]
+        await feishu.until(lambda: len(connection._taking) == 3)
+        first.set()
+        await acked(feishu, 3)
+        others.set()
+
+    # The second is begun after the third was read, and is due before it all the same.
+    assert [ack.event_id for ack in feishu.acks] == [push.event_id for push in pushes]
+    assert begun[:1] == [pushes[0].event_id]
+
+
+async def test_reading_stops_while_too_much_waits_for_an_answer(
+    feishu: FakeFeishu, take: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_UNANSWERED", 5)
+    take.door.clear()
+    async with connected(feishu, take, at_once=2, ack_in=60.0) as connection:
+        for _ in range(20):
+            feishu.push_unknown()
+        await feishu.until(lambda: len(connection._taking) > 5)
+        pings = len(feishu.pings)
+        await feishu.until(lambda: len(feishu.pings) > pings + 2)
+        assert (take.begun, len(connection._taking)) == (2, 6)
+        take.door.set()
+        await acked(feishu, 20)
+
+    assert {ack.code for ack in feishu.acks} == {200}
+
+
+def test_feishu_is_answered_before_it_stops_waiting(feishu: FakeFeishu, take: Taker) -> None:
+    connection = Connection(domain=feishu.url, app_id=feishu.app_id, app_secret=feishu.app_secret, take=take)
+
+    assert connection._ack_in <= 2.5  # it waits 3 s
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_an_event_in_several_frames_is_one_event(feishu: FakeFeishu, take: Taker, *, backwards: bool) -> None:
     feishu.split, feishu.split_reversed = 4, backwards
