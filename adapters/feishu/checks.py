@@ -125,16 +125,20 @@ async def connection(rest: Rest, app: App) -> Check:
 
 
 def standing(count: int | None) -> Check:
-    """count: of the long connections of this app, a running bot's own among them; None where it is not told."""
+    """count: of the long connections of this app, whoever made them; None where it is not told. So it proves neither
+    that the bot runs nor that it does not.
+    """
     name = "feishu connection"
     given = text("The platform gives this app a long connection.")
     match count:
         case None:
             return Check(name=name, told=given)
         case 0:
-            return Check(name=name, told=text("{given} None stands now: the bot is not running.", given=given))
+            told = text("{given} None stands now: the bot is not running, or cannot connect.", given=given)
+            return Check(name=name, told=told)
         case 1:
-            return Check(name=name, told=text("{given} One stands, as it should be while the bot runs.", given=given))
+            told = text("{given} One stands now: the bot's, or that of another process with this app id.", given=given)
+            return Check(name=name, told=told)
     return Check(
         name=name,
         told=text(

@@ -7,8 +7,12 @@ import sqlite3
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
 
 from bot.errors import CannotStart
 from bot.generation.service import LEAST_DISK
@@ -16,7 +20,7 @@ from bot.media.bucket import Bucket, StoreUnavailable
 from bot.ops import platform_checks, provider_checks
 from bot.ops.finding import Finding
 from bot.ops.folder import database_place, moves, reading, told
-from bot.ops.ownership import find_owner, is_owned, owned_below
+from bot.ops.ownership import Owner, find_owner, is_owned, owned_below
 from bot.quota import audit
 from bot.roles import Role
 from bot.settings import Settings
@@ -88,13 +92,10 @@ def is_alive(folder: Path) -> bool:
     if not is_owned(folder) and (own := owned_below(folder)):
         return all(is_alive(each) for each in own)
     owner = find_owner(folder)
-    if owner is None:
-        return False
-    try:
-        with _DIRECT.open(f"{owner.url}/healthz", timeout=3) as answer:
-            return bool(json.load(answer).get("alive"))
-    except (OSError, ValueError):
-        return False
+    match _answer(owner, "healthz", patience=3) if owner else None:
+        case {"alive": True}:
+            return True
+    return False
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
@@ -105,7 +106,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings.data_dir)
     yield from _database(settings)
     own = owned_below(settings.data_dir)
-    yield from map(_process, own if own and not is_owned(settings.data_dir) else [settings.data_dir])
+    for folder in own if own and not is_owned(settings.data_dir) else [settings.data_dir]:
+        yield from _process(folder)
     yield from provider_checks.offered(settings)
     for name, missing in settings.half_set.items():
         yield Finding(
@@ -279,18 +281,44 @@ async def _pictures(settings: Settings) -> list[Finding]:
     return [Finding(name="pictures", told=f"{bucket} keeps, gives back and removes them")]
 
 
-def _process(folder: Path) -> Finding:
+def _process(folder: Path) -> Iterator[Finding]:
+    """Whether one runs here, and in its own words what keeps it from working."""
     if not is_owned(folder):
-        return Finding(name="process", told="none runs here")
+        yield Finding(name="process", told="none runs here")
+        return
     owner = find_owner(folder)
     if owner is None or not is_alive(folder):
-        return Finding(
+        yield Finding(
             name="process",
             told=f"one holds {folder} but does not answer",
             well=False,
             cure="it may be starting or stopping; if it stays so, look into its log",
         )
-    return Finding(name="process", told=f"{owner.pid} answers at {owner.url}")
+        return
+    yield Finding(name="process", told=f"{owner.pid} answers at {owner.url}")
+    match _answer(owner, "readyz", patience=10):  # it gives its database 5 s
+        case {"problems": [*problems]}:
+            for problem in problems:
+                yield Finding(name=f"process {owner.pid}", told=str(problem), well=False)
+        case _:
+            yield Finding(
+                name=f"process {owner.pid}",
+                told=f"it does not say at {owner.url}/readyz whether anything keeps it from working",
+                well=False,
+                cure="look into its log",
+            )
+
+
+def _answer(owner: Owner, path: str, *, patience: float) -> Any:
+    """The JSON that it gives, with whatever status; None where there is none."""
+    with suppress(OSError, ValueError, HTTPException):
+        try:
+            answer = _DIRECT.open(f"{owner.url}/{path}", timeout=patience)
+        except HTTPError as refusal:  # a 503 brings its reasons with it
+            answer = refusal
+        with answer:
+            return json.load(answer)
+    return None
 
 
 def _is_there(place: schema.Place) -> bool:

@@ -1,5 +1,6 @@
 """What `doctor` says about Feishu: read as an operator would, asked of the fake over real sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from adapters.feishu import scopes, slash
 from adapters.feishu.app import App, Check
 from adapters.feishu.checks import bot, checks, standing
 from adapters.feishu.codes import Refused
+from adapters.feishu.connection import Connection
 from adapters.feishu.published import published
 from tests.adapters.feishu.portal import table, values, well_set_up
 from tests.simulators.feishu.fake import FakeFeishu
@@ -146,7 +148,22 @@ async def test_that_no_bot_is_connected_is_told_and_may_be_meant_so(fake: FakeFe
     told = (await found(fake))["feishu connection"]
 
     assert told.well
-    assert "not running" in str(told.told)
+    assert "not running, or cannot connect" in str(told.told)
+
+
+async def test_a_count_of_connections_does_not_say_whose_they_are(fake: FakeFeishu) -> None:
+    async def take(event: Mapping[str, Any]) -> None:
+        """Of somebody else's process."""
+
+    stranger = Connection(domain=fake.url, app_id=fake.app_id, app_secret=fake.app_secret, take=take)
+    task = asyncio.create_task(stranger.run())
+    await fake.ready()
+    told = (await found(fake))["feishu connection"]
+    await stranger.close()
+    await task
+
+    assert told.well
+    assert "One stands now: the bot's, or that of another process" in str(told.told)
 
 
 def test_another_process_with_the_same_app_id_is_noticed() -> None:
