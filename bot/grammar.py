@@ -37,15 +37,20 @@ def parse(line: str, table: CommandTable) -> Parsed | None:
     line = line.strip()
     if not line.startswith(("/", "／")):
         return None
-    if len(line) > LONGEST:
-        raise UsageError(
-            text(
-                "This is too long to be read: {length} characters, and at most {most}.", length=len(line), most=LONGEST
-            )
-        )
+    _check_length(line)
     command, rest = _command(line[1:], table)
     values, words = _options(rest, command)
     return Parsed(command.name, values | _positional(words, command, values))
+
+
+def plain_words(words: str, command: Command) -> dict[str, str]:
+    """What words without a command say to this one: what they would behind its name, but that people write dashes.
+
+    An option that it has not is words, too. Raises `UsageError` for the same as `parse` otherwise.
+    """
+    _check_length(words)
+    values, rest = _options(words, command, plain=True)
+    return values | _positional(rest, command, values)
 
 
 def line(command: Command, values: Mapping[str, object]) -> str:
@@ -65,6 +70,15 @@ def line(command: Command, values: Mapping[str, object]) -> str:
     return " ".join((f"/{command.name}", *filter(None, parts)))
 
 
+def _check_length(line: str) -> None:
+    if len(line) > LONGEST:
+        raise UsageError(
+            text(
+                "This is too long to be read: {length} characters, and at most {most}.", length=len(line), most=LONGEST
+            )
+        )
+
+
 def _command(line: str, table: CommandTable) -> tuple[Command, str]:
     """The command, and what follows its name. Chinese names need no space behind them: `/画一只狐狸`."""
     found = WORD.match(line)
@@ -79,22 +93,22 @@ def _command(line: str, table: CommandTable) -> tuple[Command, str]:
         raise
 
 
-def _options(rest: str, command: Command) -> tuple[dict[str, str], str]:
-    """The values that have a name, and the words between them."""
+def _options(rest: str, command: Command, *, plain: bool = False) -> tuple[dict[str, str], str]:
+    """The values that have a name, and the words between them. plain: an option that it has not is words, too."""
     values: dict[str, str] = {}
     words = ""
     at = 0
     while True:
         if not words.strip() and (escape := ESCAPE.match(rest, at)):
             return values, rest[escape.end() :]
-        mark = _next_mark(rest, at, command)
+        mark = _next_mark(rest, at, command, plain=plain)
         words = _joined(words, rest[at : mark.start() if mark else len(rest)])
         if mark is None:
             return values, words
         option = _option(mark["name"], command)
         if option.name in values:
             raise _twice(option)
-        values[option.name], at = _value(rest, mark, option, command)
+        values[option.name], at = _value(rest, mark, option, command, plain=plain)
 
 
 def _joined(words: str, more: str) -> str:
@@ -106,9 +120,9 @@ def _joined(words: str, more: str) -> str:
     return left + ("\n" if broken else " ") + right
 
 
-def _next_mark(rest: str, at: int, command: Command) -> re.Match[str] | None:
+def _next_mark(rest: str, at: int, command: Command, *, plain: bool) -> re.Match[str] | None:
     for mark in MARK.finditer(rest, at):
-        if not mark["long"] or command.option(mark["name"]):
+        if not (plain or mark["long"]) or command.option(mark["name"]):
             return mark
     return None
 
@@ -128,24 +142,28 @@ def _option(name: str, command: Command) -> Option:
         raise UsageError(text("There is no option --{option}; did you mean --{nearest}?", **said, nearest=near))
     if not names:
         raise UsageError(text("There is no option --{option}: /{command} has none.", **said))
+    options = tuple(f"--{each}" for each in names)
+    if not any(each.verbatim for each in command.positional):
+        raise UsageError(text("There is no option --{option}. /{command} has {options}.", **said, options=options))
     raise UsageError(
         text(
-            "There is no option --{option}. /{command} has {options}. Words that begin so go behind a lone --.",
+            "There is no option --{option}. /{command} has {options}. If that is a part of your words, put a lone --"
+            " before all of them: /{command} -- … --{option}",
             **said,
-            options=tuple(f"--{each}" for each in names),
+            options=options,
         )
     )
 
 
-def _value(rest: str, mark: re.Match[str], option: Option, command: Command) -> tuple[str, int]:
+def _value(rest: str, mark: re.Match[str], option: Option, command: Command, *, plain: bool) -> tuple[str, int]:
     """The value behind a mark, and where it ends."""
     if option.kind is Kind.SWITCH and not mark["equals"]:
-        return _switch(rest, mark.end(), option, command)
+        return _switch(rest, mark.end(), option, command, plain=plain)
     start = mark.end() if mark["equals"] else _skip(rest, mark.end())
     if quoted := QUOTED.match(rest, start):
         value, end = quoted[quoted.lastindex or 0], quoted.end()
     else:
-        following = _next_mark(rest, start, command)
+        following = _next_mark(rest, start, command, plain=plain)
         limit = following.start() if following else len(rest)
         word = WORD.match(rest, start, limit)
         end = limit if option.verbatim else word.end() if word else start
@@ -156,12 +174,12 @@ def _value(rest: str, mark: re.Match[str], option: Option, command: Command) -> 
     return value, end
 
 
-def _switch(rest: str, at: int, option: Option, command: Command) -> tuple[str, int]:
+def _switch(rest: str, at: int, option: Option, command: Command, *, plain: bool) -> tuple[str, int]:
     word = WORD.match(rest, _skip(rest, at))
     if word is None or same(word[0]) not in YES | NO:
         return "yes", at
     after = _skip(rest, word.end())
-    following = _next_mark(rest, after, command)
+    following = _next_mark(rest, after, command, plain=plain)
     clear = after == len(rest) or ESCAPE.match(rest, after) or (following and following.start() == after)
     if not clear and any(each.verbatim for each in command.positional):
         said = {"word": word[0], "option": option.name}

@@ -20,10 +20,13 @@ from bot.people import Preferences, space_of
 from bot.quota import tiers
 from bot.quota.tiers import Asked
 from bot.spaces import Spaces
+from bot.suggest import same
 from bot.teams import NOBODY, Memberships, paying
 
 _INDEX = re.compile(r"[0-9]{0,3}")
 MOST_NAMED = 10
+# What people say first to a bot that they do not know; nobody wants a picture of it, which costs money.
+GREETINGS = frozenset({"help", "hello", "hi", "hey", "帮助", "你好", "您好", "嗨", "?"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,7 @@ class Reading:
         return any(option.kind is Kind.IMAGES for option in self.table.find(name).options)
 
     def _said(self, invocation: Invocation, *, quoted: bool) -> tuple[str, Mapping[str, object]]:
-        """Words in reply to a picture change it; words with pictures do too; words alone draw."""
+        """Words in reply to a picture change it; words with pictures do too; words alone draw, but for a greeting."""
         if invocation.command:
             return invocation.command, invocation.values
         if parsed := grammar.parse(invocation.line, self.table):
@@ -110,7 +113,11 @@ class Reading:
         words = invocation.line.strip()
         if not words:
             raise UsageError(text("Say what to draw, or what to change in the picture. /help shows how."))
-        return "edit" if invocation.attachments or quoted else "imagine", {"prompt": words}
+        alone = not (invocation.attachments or quoted)
+        if alone and same(words).rstrip("!.。") in GREETINGS:
+            return "help", {}
+        name = "imagine" if alone else "edit"
+        return name, grammar.plain_words(words, self.table.find(name))
 
     def pressed(self, press: str) -> tuple[Press, str, int]:
         """What a button does, with the generation and the picture that it carries."""

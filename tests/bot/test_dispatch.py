@@ -827,3 +827,107 @@ async def test_who_is_no_admin_any_more_loses_the_dashboard_by_whatever_they_say
     assert await is_open(token)
     await running.answer("/help", by="bob")
     assert not await is_open(token)
+
+
+# --- words that say more than what to draw
+
+
+@pytest.mark.parametrize(
+    ("line", "prompt"),
+    [
+        ("three boats --count 3", "three boats"),
+        ("三条船 --张数 ３", "三条船"),
+        ("three boats —count 3 --neon", "three boats --neon"),
+    ],
+)
+async def test_plain_words_mean_what_they_do_behind_the_command(running: Core, line: str, prompt: str) -> None:
+    first = await made(running, line)
+    edited = await made(running, line, quoted=Quoted(message_id=message_of(running, first.id)))
+    sent = await made(running, line, attachments=(attached(painted("sent")),))
+
+    asked = [first.request, edited.request, sent.request]
+    assert [(each.mode, each.prompt, each.count) for each in asked] == [
+        (Mode.IMAGINE, prompt, 3),
+        (Mode.EDIT, prompt, 3),
+        (Mode.EDIT, prompt, 3),
+    ]
+    assert edited.parent == first.id
+
+
+async def test_a_wrong_option_of_plain_words_is_known_from_memory(running: Core) -> None:
+    for more in ({}, {"attachments": (attached(painted("sent")),)}):
+        said = refusal(running, "three boats --count 9", **more)
+
+        assert "from 1 to 4" in said
+        assert await refused(running, "three boats --count 9", **more) == said
+
+
+async def test_plain_words_say_too_who_will_see_the_answer(running: Core) -> None:
+    assert running.dispatcher.is_private(running.invocation("a fox --private"))
+    assert (await made(running, "a fox --private")).private
+
+
+async def test_dashes_that_are_no_option_are_drawn(running: Core) -> None:
+    line = "a terminal with “git log --oneline -n 3” -- neon --v6 —very red"
+
+    assert refusal(running, line) == ""
+    assert (await made(running, line)).request.prompt == line
+
+
+async def test_words_that_were_noted_before_a_crash_mean_the_same_behind_it(core: Core) -> None:
+    lines = {"boats": "three boats --count 3", "wrong": "three boats --count 9", "hello": "Hello!"}
+    for name, line in lines.items():
+        core.adapter.events[name] = core.invocation(line, id=name)
+        await core.database.transaction(inbox.receive, name, "fake", {"event": name}, core.at)
+    async with working(core):
+        assert await core.dispatcher.replay() == 3
+        for name in lines:
+            await core.dispatcher.outcome(name)
+        await core.adapter.until(lambda: any(post.reply.state == "settled" for post in core.adapter.shown))
+        assert await open_rows(core) == []
+
+    tones = {post.key: post.reply.tone for post in core.adapter.shown}
+    assert (tones["wrong"], tones["hello"]) == (Tone.REFUSAL, Tone.ANSWER)
+    rows = await core.database.fetch("SELECT id FROM generations")
+    assert (len(rows), core.provider.paid) == (1, 3)
+
+
+GREETINGS = ["help", "帮助", "hello", "hi", "hey", "你好", "您好", "嗨", "?", "？"]
+
+
+@pytest.mark.parametrize("line", [*GREETINGS, "HELP", " Hello! ", "Hi.", "你好！", "您好。", "ｈｅｙ", "?!"])
+async def test_a_lone_greeting_is_answered_as_help_is_and_costs_nothing(running: Core, line: str) -> None:
+    told = await running.answer(line)
+
+    assert told == await running.answer("/help")
+    assert refusal(running, line) == ""
+    assert running.dispatcher.is_private(running.invocation(line))
+    assert await running.database.fetch("SELECT id FROM generations") == []
+    assert await open_rows(running) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["hello kitty", "help me", "a fox, hi", "你好吗", "hi there!", "hihi", "...", "!", "help --count 1"]
+)
+async def test_words_that_are_more_than_a_greeting_draw(running: Core, line: str) -> None:
+    assert (await made(running, line)).request.mode is Mode.IMAGINE
+
+
+async def test_a_greeting_about_a_picture_changes_it(running: Core) -> None:
+    first = await made(running)
+    replied = await made(running, "hello", quoted=Quoted(message_id=message_of(running, first.id)))
+    named = await made(running, f"{first.id} 你好")
+    sent = await made(running, "help", attachments=(attached(painted("sent")),))
+
+    assert [(each.request.mode, each.request.prompt) for each in (replied, named, sent)] == [
+        (Mode.EDIT, "hello"),
+        (Mode.EDIT, "你好"),
+        (Mode.EDIT, "help"),
+    ]
+
+
+async def test_a_greeting_works_in_a_room_where_nothing_is_drawn(running: Core) -> None:
+    person = await running.person("root", admin=True)
+    await running.spaces.change(person.space, lambda rules: replace(rules, rooms=("42",)), by=person, at=1)
+
+    assert refusal(running, "hello", place=Place(adapter="fake", room="7")) == ""

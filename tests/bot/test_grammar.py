@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot import grammar
@@ -48,6 +48,11 @@ class Settings:
     model: str | None = option(Kind.CHOICE, text("The model"), default=None)
     size: str | None = option(Kind.CHOICE, text("How large"), default=None)
     watermark: bool | None = option(Kind.SWITCH, text("A mark"), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    words: str = option(Kind.WORDS, text("What to say"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +246,11 @@ def test_words_without_a_name_fill_options_in_order(line: str, expected: dict[st
             "/imagine a --zzz fox",
             (
                 "There is no option --zzz. /imagine has --prompt, --model, --size, --ratio, --count, --private, "
-                "--watermark, --guidance, --search. Words that begin so go behind a lone --."
+                "--watermark, --guidance, --search. If that is a part of your words, put a lone -- before all of them: "
+                "/imagine -- … --zzz"
             ),
         ),
+        ("/history --zzz", "There is no option --zzz. /history has --count."),
         ("/quota --比例 1:1", "There is no option --比例: /quota has none."),
         ("/imagine a --ratio 1:1 --ratio=1:1", "ratio is given twice."),
         ("/imagine a --ratio 1:1 --比例 1:1", "ratio is given twice."),
@@ -264,6 +271,53 @@ def test_words_without_a_name_fill_options_in_order(line: str, expected: dict[st
 )
 def test_what_cannot_be_read_says_why(line: str, words: str) -> None:
     assert refusal(line) == words
+
+
+def test_what_is_said_of_a_lone_pair_of_dashes_is_true() -> None:
+    assert "/imagine -- … --neon" in refusal("/imagine a fox --neon")
+    assert values("/imagine -- a fox --neon") == {"prompt": "a fox --neon"}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("three boats --count 3", {"prompt": "three boats", "count": "3"}),
+        ("--count=3 three boats", {"prompt": "three boats", "count": "3"}),
+        ("三条船 --数量 ３", {"prompt": "三条船", "count": "3"}),
+        ("三条船 ——张数 3", {"prompt": "三条船", "count": "3"}),
+        ("three boats —count 3 at sea", {"prompt": "three boats at sea", "count": "3"}),
+        ("a fox --private --ratio 16:9", {"prompt": "a fox", "private": "yes", "ratio": "16:9"}),
+        ("a fox --private no", {"prompt": "a fox", "private": "no"}),
+        ("a fox --neon --count 2 --cuont 3", {"prompt": "a fox --neon --cuont 3", "count": "2"}),
+        ("a fox --ratio:16:9", {"prompt": "a fox --ratio:16:9"}),
+        ("git log --oneline", {"prompt": "git log --oneline"}),
+        ("-- a sign --count 3", {"prompt": "a sign --count 3"}),
+        ("--count 3", {"count": "3"}),
+        ("a  fox\n\n- in -- snow — red —very", {"prompt": "a  fox\n\n- in -- snow — red —very"}),
+    ],
+)
+def test_plain_words_hold_the_options_that_the_command_has(words: str, expected: dict[str, str]) -> None:
+    assert grammar.plain_words(words, IMAGINE) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("a fox --count", "--count needs a value behind it."),
+        ("a fox --count 2 --数量 3", "count is given twice."),
+        ("a fox --image1 x", "Pictures are attached, or replied to: please leave out --image1."),
+        (
+            "--private no smoking sign",
+            "Does “no” belong to --private? Write --private=no, or put --private at the end.",
+        ),
+        ("—a " * 50_000, "This is too long to be read: 150000 characters, and at most 20000."),
+    ],
+)
+def test_plain_words_are_refused_for_what_is_refused_behind_the_command(words: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        grammar.plain_words(words, IMAGINE)
+
+    assert str(caught.value.text) == told
 
 
 @pytest.mark.parametrize(
@@ -395,6 +449,26 @@ def test_every_prompt_survives_behind_an_id(prompt: str) -> None:
 
     assert read.pop("id") == "k3f9"
     assert read.get("prompt", "") == prompt.strip()
+
+
+@given(typed=words)
+def test_whatever_can_be_read_behind_a_command_means_the_same_without_it(typed: str) -> None:
+    try:
+        behind = values(f"/imagine {typed}")
+    except UsageError:
+        assume(False)
+
+    assert grammar.plain_words(typed.strip(), IMAGINE) == behind
+
+
+@given(typed=words)
+def test_words_are_never_refused_for_dashes_that_are_no_option_of_the_command(typed: str) -> None:
+    unknown = Command(name="say", summary=text("x"), request=Say, handle=handle)
+
+    read = grammar.plain_words(typed, unknown)
+
+    # A lone pair of dashes before all of them is written to be left out.
+    assert read.get("words", "") in (typed.strip(), grammar.ESCAPE.sub("", typed, count=1).strip())
 
 
 @given(name=st.sampled_from(["imagine ", "画", "vary ", "show ", "settings ", "quota ", ""]), rest=words)

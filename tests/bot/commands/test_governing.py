@@ -521,7 +521,8 @@ async def test_the_question_says_what_the_tightest_account_has_left(bot: Core) -
     accounts = await bot.service.accounts_of(asked)
     words = str(present(asked, accounts=accounts).text)
     assert (
-        words == "This takes up to 6 of your 11 pictures (0.24 USD); there is more from 2026-11-22 00:00 UTC on. Shall I?"
+        words == "This takes up to 6 of your 11 pictures (0.24 USD); there is more from 2026-11-22 00:00 UTC on."
+        " Shall I?"
     )
     await done(bot, "/admin limit space 0.50 usd per month")
     words = str(present(asked, accounts=await bot.service.accounts_of(asked)).text)
