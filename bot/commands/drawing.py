@@ -197,7 +197,7 @@ class Drawing:
                 raise UsageError(text("There is no picture in the message that you replied to."))
             position = quote.index or 0
             if position >= len(quote.attachments):
-                raise _no_such_picture(position, len(quote.attachments))
+                raise no_such_picture(position, len(quote.attachments))
             return (Source(attachment=quote.attachments[position]),)
         return (self.picture_of(quote.generation, quote.index),)
 
@@ -212,7 +212,7 @@ class Drawing:
             raise UsageError(text("{id} has no picture that could be used.", id=generation.id))
         position = min(made) if index is None else index
         if position not in made:
-            raise _no_such_picture(position, len(made))
+            raise no_such_picture(position, len(made))
         image = made[position]
         if image.state != "made":
             raise NotThere(
@@ -355,7 +355,8 @@ def _does(model: Model, wanted: Wanted) -> bool:
     return (model.series or wanted.mode is not Mode.SERIES) and (model.references > 0 or not wanted.needs)
 
 
-def _no_such_picture(position: int, count: int) -> UsageError:
+def no_such_picture(position: int, count: int) -> UsageError:
+    """position: of the one that was asked for, from 0. count: of those that there are."""
     return UsageError(
         plural(
             "There is one picture, with the number 0; you asked for {position}.",

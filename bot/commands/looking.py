@@ -9,7 +9,7 @@ from bot.catalogue.router import Router
 from bot.chat import Button, Reply
 from bot.command import Command, Kind, option
 from bot.commands.details import lineage, state_name
-from bot.commands.drawing import visible
+from bot.commands.drawing import no_such_picture, visible
 from bot.generation import record
 from bot.generation.presenting import CLEANED, GIVEN_BACK, pictures, result_buttons
 from bot.generation.record import Generation
@@ -60,7 +60,13 @@ class Looking:
         return Reply(text=words, rows=rows, pictures=shown, buttons=buttons[:MOST_BUTTONS], private=True)
 
     async def show(self, request: Which, asking: Asking) -> Answer:
-        generation = await self.service.load(request.id.partition(":")[0])
+        id, _, index = request.id.partition(":")
+        generation = await self.service.load(id)
+        if index:
+            visible(asking, generation)  # nobody else is told how many there are
+            made = {image.index for image in generation.images}
+            if made and int(index) not in made:
+                raise no_such_picture(int(index), len(made))
         return await self.show_pressed(asking, generation, 0)
 
     async def show_pressed(self, asking: Asking, generation: Generation, index: int) -> Answer:

@@ -9,6 +9,7 @@ from bot.chat import Reply
 from bot.clock import micros
 from bot.command import Command
 from bot.commands.looking import Which
+from bot.errors import UsageError
 from bot.generation.deleting import delete
 from bot.generation.record import Generation
 from bot.generation.service import GenerationService
@@ -26,7 +27,11 @@ class Tidying:
     remove: Callable[[str], Awaitable[None]]
 
     async def cancel(self, request: Which, asking: Asking) -> Answer:
-        generation = await self.service.load(request.id.partition(":")[0])
+        id, _, index = request.id.partition(":")
+        generation = await self.service.load(id)
+        if not _is_whole(generation, index):
+            words = text("A request is cancelled as a whole, with all its pictures: /cancel {id}", id=generation.id)
+            raise UsageError(words)
         return await self.cancel_pressed(asking, generation, 0)
 
     async def cancel_pressed(self, asking: Asking, generation: Generation, index: int) -> Answer:
@@ -43,7 +48,11 @@ class Tidying:
         )
 
     async def delete(self, request: Which, asking: Asking) -> Answer:
-        generation = await self.service.load(request.id.partition(":")[0])
+        id, _, index = request.id.partition(":")
+        generation = await self.service.load(id)
+        if not _is_whole(generation, index):
+            words = text("A request is deleted as a whole, with all its pictures: /delete {id}", id=generation.id)
+            raise UsageError(words)
         return await self.delete_pressed(asking, generation, 0)
 
     async def delete_pressed(self, asking: Asking, generation: Generation, index: int) -> Answer:
@@ -55,6 +64,11 @@ class Tidying:
 
     def presses(self) -> dict[str, Press]:
         return {"cancel": self.cancel_pressed, "delete": self.delete_pressed}
+
+
+def _is_whole(generation: Generation, index: str) -> bool:
+    """Whether all of it was named; of a single picture its number does that, and so does 1, as people count."""
+    return not index or (generation.request.count == 1 and int(index) <= 1)
 
 
 def commands(tidying: Tidying) -> tuple[Command, ...]:

@@ -261,6 +261,37 @@ async def test_show_has_pictures_and_lineage_both_ways(running: Core) -> None:
     assert third.id in read(details)
 
 
+@pytest.mark.parametrize(
+    ("count", "index", "words"),
+    [
+        (3, 9, "There are 3 pictures, numbered from 0; you asked for 9."),
+        (1, 1, "There is one picture, with the number 0; you asked for 1."),
+    ],
+)
+async def test_show_refuses_a_picture_that_there_is_not(running: Core, count: int, index: int, words: str) -> None:
+    first = await made(running, f"/imagine a fox --count {count}")
+    reply = await running.answer(f"/show {first.id}:{index}")
+
+    assert (reply.tone, str(reply.text)) == (Tone.REFUSAL, words)
+    assert len((await running.answer(f"/show {first.id}:{count - 1}")).pictures) == count
+
+
+async def test_how_many_pictures_are_private_is_told_to_nobody_else(running: Core) -> None:
+    first = await made(running, "/imagine a fox --private --count 3")
+    reply = await running.answer(f"/show {first.id}:9", by="eve")
+
+    assert "made privately" in str(reply.text)
+
+
+async def test_show_of_a_picture_that_is_not_there_yet_tells_the_state(core: Core) -> None:
+    async with core.delivery, core.dispatcher:  # the line does not move
+        accepted = await core.ask("/imagine a fox")
+        assert isinstance(accepted, Accepted)
+        reply = await core.answer(f"/show {accepted.generation}:0")
+
+    assert "State:" in read(reply)
+
+
 async def test_a_private_picture_is_in_nobody_elses_lineage(running: Core) -> None:
     first = await made(running, "/imagine a fox")
     secret = await made(running, f"{first.id} /edit make it night --private")
@@ -339,6 +370,33 @@ async def test_only_the_maker_or_an_admin_deletes(running: Core, by: str, admin:
     await running.nothing_is_held()
 
 
+@pytest.mark.parametrize("index", [0, 1, 2, 9])
+async def test_who_names_one_of_several_pictures_deletes_none(running: Core, index: int) -> None:
+    first = await made(running, "/imagine a fox --count 3")
+    reply = await running.answer(f"/delete {first.id}:{index}")
+
+    words = f"A request is deleted as a whole, with all its pictures: /delete {first.id}"
+    assert (reply.tone, str(reply.text)) == (Tone.REFUSAL, words)
+    assert not (await running.load(first.id)).deleted
+    assert {image.blob for image in first.images} <= set(running.blobs.stored)
+
+
+@pytest.mark.parametrize(("index", "deleted"), [(0, True), (1, True), (2, False), (9, False)])
+async def test_the_only_picture_may_be_named(running: Core, index: int, deleted: bool) -> None:
+    first = await made(running, "/imagine a fox")
+    reply = await running.answer(command="delete", values={"id": f"{first.id}:{index}"})
+
+    assert (reply.tone is not Tone.REFUSAL) == deleted
+    assert (await running.load(first.id)).deleted == deleted
+
+
+async def test_a_press_deletes_the_whole_request(running: Core) -> None:
+    first = await made(running, "/imagine a fox --count 3")
+    await running.answer(press=f"delete:{first.id}:2")
+
+    assert (await running.load(first.id)).deleted
+
+
 async def test_deleting_twice_changes_nothing(running: Core) -> None:
     first = await made(running, "/imagine a fox")
     for _ in range(2):
@@ -384,6 +442,20 @@ async def test_cancelling_in_the_line_is_free(core: Core) -> None:
         assert (await core.delivery.end_of(accepted.generation)).state == "cancelled"
     assert core.provider.asked == []
     await core.nothing_is_held()
+
+
+async def test_who_names_one_of_several_pictures_cancels_none(core: Core) -> None:
+    async with core.delivery, core.dispatcher:  # the line does not move
+        several, single = await core.ask("/imagine a fox --count 3"), await core.ask("/imagine a fox")
+        assert isinstance(several, Accepted)
+        assert isinstance(single, Accepted)
+        told = await core.answer(f"/cancel {several.generation}:1")
+        await core.answer(f"/cancel {single.generation}:1")
+
+    words = f"A request is cancelled as a whole, with all its pictures: /cancel {several.generation}"
+    assert (told.tone, str(told.text)) == (Tone.REFUSAL, words)
+    assert not (await core.load(several.generation)).cancelled
+    assert (await core.load(single.generation)).state is State.CANCELLED
 
 
 async def test_cancelling_a_question_is_free(running: Core) -> None:

@@ -138,6 +138,20 @@ async def test_a_hidden_option_is_in_no_help_and_no_grammar(core: Core) -> None:
     assert "There is no option --guidance" in said
 
 
+@pytest.mark.parametrize(
+    ("provider", "prompt", "seed"), [("apiframe", "a fox", 7), ("modelark", "a fox --seed 7", None)]
+)
+async def test_a_hidden_option_is_words_where_no_command_is_written(
+    core: Core, provider: str, prompt: str, seed: int | None
+) -> None:
+    core = offering(core, provider)
+    async with working(core):
+        await core.answer("/settings --model seedream-3" if seed else "/settings")
+        request = (await drawn(core, "a fox --seed 7")).request
+
+    assert (request.prompt, request.seed) == (prompt, seed)
+
+
 async def test_settings_of_a_hidden_option_are_not_listed(core: Core) -> None:
     core = offering(core, "novita")
     async with working(core):
