@@ -229,6 +229,8 @@ class Connection:
 
     async def _has_room(self, until: float) -> bool:
         """Whether there came to be room by then; whoever got it gives it back."""
+        if not self._room.locked():  # as nearly always: a time-out is a good part of what an event costs
+            return await self._room.acquire()
         try:
             async with asyncio.timeout_at(until):
                 return await self._room.acquire()
