@@ -4,7 +4,19 @@
     python3 run.py demo [options]     the chat page, with pictures that cost nothing
     python3 run.py test [options]     the tests (pytest's options)
     python3 run.py lint               the checks of style and types
-    python3 run.py WORD [options]     any other word goes to the seedream-bot command
+    python3 run.py WORD [options]     seedream-bot, whose words follow; WORD --help tells more
+
+    run            run the bot until it is told to stop
+    setup          join a chat platform: setup discord, setup feishu
+    doctor         look for what is wrong, and say how to cure it
+    send           ask for something and wait for the outcome
+    admin          govern: teams, limits, tiers, roles, grants, refunds
+    ledger verify  prove the books
+    backup         save the database and the pictures into one file
+    restore        bring a backup into an empty data folder
+    migrate        bring the database to this version
+    move           move everything from SQLite to PostgreSQL
+    healthcheck    leave with 0 if the bot is alive, for containers
 
 Standard library only, and no syntax newer than Python 3.6: an old Python must be able to read the sentence that
 turns it away. The command replaces this process, so signals and the exit code are its own.
@@ -13,6 +25,7 @@ turns it away. The command replaces this process, so signals and the exit code a
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 TREE = Path(__file__).resolve().parent
 VENV = TREE / ".venv"
@@ -33,8 +46,7 @@ def main(arguments):
     if sys.version_info < (3, 11):
         return "Python 3.11 or newer is needed; this is {}.{}.{}.".format(*sys.version_info)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(__doc__.split("\n\n")[1])
-        return 0 if arguments else 2
+        return tell_words(0 if arguments else 2)
     try:
         if not is_installed():
             install()
@@ -56,7 +68,23 @@ def main(arguments):
     if word == "lint":
         os.chdir(TREE)
         return call("-m", "ruff", "check") or call("-m", "ruff", "format", "--check") or become("-m", "mypy")
-    return become("-P", "-m", "bot", word, *rest)  # -P: a folder named bot in somebody's own place is not ours
+    return become(*program(word, *rest))
+
+
+def tell_words(code):
+    """Which words there are. Where the program is installed it says so itself; nothing is installed for that."""
+    ours, words = __doc__.split("\n\n")[1:3]
+    print(ours, end="\n\n", flush=True)
+    if is_installed():
+        return call(*program("--help")) or code
+    print(words)
+    return code
+
+
+def program(*arguments):
+    """The program as it is to be run, which is told by what words it was called."""
+    os.environ["SEEDREAM_BOT_CALLED"] = f"python3 {quote(sys.argv[0])}"
+    return ("-P", "-m", "bot", *arguments)  # -P: a folder named bot in somebody's own place is not ours
 
 
 def become(*arguments):

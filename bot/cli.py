@@ -5,6 +5,8 @@ What a command needs is imported by the command itself: `--help` and `send` to a
 
 import asyncio
 import gc
+import os
+import re
 import signal
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from bot import __version__
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 T = TypeVar("T")
+CALLED = "SEEDREAM_BOT_CALLED"  # by what words, where that is not `seedream-bot`: `run.py` says so
+ADVICE = re.compile(r"\bseedream-bot (?=[a-z])")  # such as `seedream-bot doctor`
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,7 +45,32 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everythi
 def main() -> None:
     # What is loaded stays: looking through all of it again as it grows would be a sixth of a start.
     gc.set_threshold(20_000)
-    app()
+    command = typer.main.get_command(app)
+    _amend(command)
+    command(prog_name=_called())
+
+
+def _called() -> str:
+    return os.environ.get(CALLED, "seedream-bot")
+
+
+def _as_called(words: str) -> str:
+    """Advice names a command as it is installed; whoever has a clone alone does not have that."""
+    return ADVICE.sub(lambda _: f"{_called()} ", words)
+
+
+def _tell(words: str, *, err: bool = False) -> None:
+    typer.echo(_as_called(words), err=err)
+
+
+def _amend(command: Any) -> None:  # of a class that Typer keeps to itself
+    """What `--help` shows of it: Typer writes `--yes <bool>`, as if a flag took a value."""
+    command.help = _as_called(command.help or "")
+    for option in command.get_params(typer.Context(command)):
+        if isinstance(option, TyperOption) and option.is_flag:
+            option.metavar = ""
+    for each in command.commands.values() if isinstance(command, TyperGroup) else ():
+        _amend(each)
 
 
 def _show_version(wanted: bool) -> None:
@@ -96,9 +126,19 @@ def run(
 
     settings = _settings(data_dir, role=role, **sharded(shards))
     if shards is not None and (wrong := unheard(settings, hears=settings.role.hears)):
-        typer.echo(wrong, err=True)
+        _tell(wrong, err=True)
         raise typer.Exit(1)
     _served(lambda: serving.run(settings, demo_data=demo_data))
+
+
+def _folder(wanted: Path | None) -> Path | None:
+    """Refuse before anything is drawn and paid for what a picture cannot be put into."""
+    for place in (wanted, *wanted.parents) if wanted else ():
+        if place.is_dir():
+            break
+        if place.exists():
+            raise typer.BadParameter(f"{place} is a file. Name a folder; it is made if it is not there.")
+    return wanted
 
 
 @app.command()
@@ -109,7 +149,9 @@ def send(
     reply_to: Annotated[str, typer.Option(metavar="ID[:INDEX]", help="The picture it replies to.")] = "",
     press: Annotated[str, typer.Option(metavar="COMMAND:ID:INDEX", help="Press this button instead.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Answer a price question with Go.")] = False,
-    save: Annotated[Path | None, typer.Option(help="Where to put the pictures.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", callback=_folder, help="Where to put the pictures.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -199,7 +241,7 @@ def move(
     from bot.ops import move as moving
 
     settings = _settings(data_dir, quiet=True)
-    raise typer.Exit(_served(lambda: moving.move(settings, _address() if to == "-" else to, typer.echo)))
+    raise typer.Exit(_served(lambda: moving.move(settings, _address() if to == "-" else to, _tell)))
 
 
 def _address() -> str:
@@ -217,7 +259,7 @@ def backup(
 
     settings = _settings(data_dir, quiet=True)
     _tidily()
-    _plainly(lambda: backups.save(settings, file, typer.echo, at=datetime.now(UTC)))
+    _plainly(lambda: backups.save(settings, file, _tell, at=datetime.now(UTC)))
 
 
 @app.command()
@@ -228,8 +270,8 @@ def restore(file: Annotated[Path, typer.Argument(help="What `backup` has saved."
 
     settings = _settings(data_dir, quiet=True)
     _tidily()
-    _plainly(lambda: restoring.restore(settings, file, typer.echo))
-    raise typer.Exit(_served(lambda: checks.verify_ledger(settings, typer.echo)))
+    _plainly(lambda: restoring.restore(settings, file, _tell))
+    raise typer.Exit(_served(lambda: checks.verify_ledger(settings, _tell)))
 
 
 @app.command()
@@ -244,12 +286,23 @@ def doctor(
 
     def work() -> Coroutine[Any, Any, int]:
         settings = _settings(data_dir, quiet=True)
-        return checks.examine(settings, typer.echo, probe=probe, table=partial(_command_table, settings))
+        return checks.examine(settings, _tell, probe=probe, table=partial(_command_table, settings))
 
     raise typer.Exit(_served(work))
 
 
-@app.command()
+class _Setup(TyperCommand):
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """With the platforms that there are, which only whoever asks for the help waits for."""
+        from bot.platforms import Platforms
+
+        platform = self.params[0]
+        assert isinstance(platform, TyperArgument)
+        platform.help = f"The chat platform: {' or '.join(Platforms.model_fields)}."
+        super().format_help(ctx, formatter)
+
+
+@app.command(cls=_Setup)
 def setup(
     platform: Annotated[str, typer.Argument(help="The chat platform.")],
     channel: Annotated[str, typer.Option(metavar="ID", help="A channel that gets a test picture.")] = "",
@@ -294,7 +347,7 @@ def verify(data_dir: DataDir = None) -> None:
     """Prove that entries, balances, holds and generations agree; reads only, also beside a running bot."""
     from bot.ops import doctor as checks
 
-    raise typer.Exit(_served(lambda: checks.verify_ledger(_settings(data_dir, quiet=True), typer.echo, _show_progress)))
+    raise typer.Exit(_served(lambda: checks.verify_ledger(_settings(data_dir, quiet=True), _tell, _show_progress)))
 
 
 def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -> "Settings":
@@ -305,7 +358,7 @@ def _settings(data_dir: Path | None, *, quiet: bool = False, **arguments: Any) -
         settings = load(data_dir=data_dir, **arguments)
     except SettingsError as error:
         for problem in error.problems:
-            typer.echo(problem, err=True)
+            _tell(problem, err=True)
         raise typer.Exit(1) from None
     logs.configure("ERROR" if quiet else settings.log.level, settings.log.format)
     return settings
@@ -334,9 +387,9 @@ def _plainly(work: Callable[[], T]) -> T:
     try:
         return work()
     except CannotStart as error:
-        typer.echo(f"{error}.", err=True)
+        _tell(f"{error}.", err=True)
     except OSError as error:
         if error.filename is None:
             raise
-        typer.echo(f"{error.filename}: {error.strerror}.", err=True)
+        _tell(f"{error.filename}: {error.strerror}.", err=True)
     raise typer.Exit(1)

@@ -2,12 +2,16 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+import typer.main
+
+from bot import cli
 
 TREE = Path(__file__).resolve().parents[1]
 RUN = TREE / "run.py"
@@ -73,6 +77,27 @@ def test_without_a_word_it_says_which_there_are() -> None:
     assert done.returncode == 2
     assert "python3 run.py demo" in done.stdout
     assert run(RUN, "--help").returncode == 0
+
+
+def test_without_the_program_it_lists_every_word_itself_and_installs_nothing(tmp_path: Path) -> None:
+    done = run(a_tree(tmp_path), "--help", **an_installer(tmp_path, "exit 0"))
+
+    listed = re.findall(r"^    (\w+)(?: verify)?  +\w", done.stdout, re.MULTILINE)
+    assert done.returncode == 0
+    assert {"demo", *listed} == set(vars(typer.main.get_command(cli.app))["commands"])
+    assert not (tmp_path / "calls").exists()
+
+
+def test_where_it_is_installed_the_program_lists_its_words_and_knows_how_it_is_called(tmp_path: Path) -> None:
+    path = a_tree(tmp_path)
+    a_bot(tmp_path, "import os, sys; print(*sys.argv[1:], 'of', os.environ['SEEDREAM_BOT_CALLED'])")
+    run(path, "demo", **an_installer(tmp_path, "exit 0"))
+
+    for words, code in (((), 2), (("-h",), 0), (("--help",), 0)):
+        done = run(path, *words, PYTHONPATH=str(tmp_path))
+        assert done.returncode == code
+        assert "python3 run.py test" in done.stdout
+        assert done.stdout.splitlines()[-1] == f"--help of python3 {path}"
 
 
 def test_a_python_without_venv_is_told_which_package_has_it(tmp_path: Path) -> None:

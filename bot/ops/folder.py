@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bot import demo
 from bot.errors import CannotStart
@@ -13,9 +12,6 @@ from bot.settings import Settings
 from bot.storage.connection import Connection
 from bot.storage.database import SQLITE, Database, SQLiteConnection, read_only
 from bot.storage.schema import Place
-
-if TYPE_CHECKING:
-    pass
 
 MOVING, MOVED = "moving", "moved"  # in the table meta: where `bot.ops.move` goes to, and where it has come from
 
@@ -62,13 +58,17 @@ async def check_purpose(database: Database, *, for_demo: bool, demo_data: bool) 
     """Raises `CannotStart` where a demonstration would get at what is in real use, or the other way round; and where
     what is kept is not here yet, or not any more."""
     await _check_moves(database)
-    what = "database" if database.shared else "data folder"
     marked = await database.read(demo.is_demo)
     if marked and not for_demo and not demo_data:
+        which, other = "this database", "BOT_DATABASE_URL"
+        if not database.shared:
+            main, *_ = await database.fetch("PRAGMA database_list")
+            which, other = f"the data folder {Path(main['file']).parent}", "`seedream-bot run --data-dir real`"
         raise CannotStart(
-            f"this {what} was made by a demonstration; take another one, or say --demo-data if you mean it"
+            f"{which} was made by a demonstration; take another one ({other}), or say --demo-data if you mean this one"
         )
     if for_demo and not marked and await database.read(demo.is_used):
+        what = "database" if database.shared else "data folder"
         raise CannotStart(
             f"this {what} is in real use; a demonstration needs one of its own"
             f" ({'BOT_DATABASE_URL' if database.shared else '--data-dir'})"

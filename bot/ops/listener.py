@@ -6,6 +6,7 @@ metrics with itself.
 """
 
 import asyncio
+import errno
 import hmac
 import json
 import tempfile
@@ -98,7 +99,9 @@ class Listener:
                 break
             except OSError as error:
                 if offset + 1 == tries:
-                    raise CannotStart(f"{self.host}:{self.port} cannot be listened on: {error.strerror}") from error
+                    taken = error.errno == errno.EADDRINUSE
+                    why = "it is taken; set BOT_WEB__PORT to another port" if taken else error.strerror
+                    raise CannotStart(f"{self.host}:{self.port} cannot be listened on: {why}") from error
         self.port = self._runner.addresses[0][1]
 
     async def _healthz(self, request: web.Request) -> web.Response:

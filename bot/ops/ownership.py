@@ -23,7 +23,8 @@ class Owned(CannotStart):
     """Another process owns the folder."""
 
     def __init__(self, folder: Path, owner: "Owner | None") -> None:
-        super().__init__(f"{folder} is in use by {f'process {owner.pid}' if owner else 'another process'}")
+        process, stop = (f"process {owner.pid}", f"kill {owner.pid}") if owner else ("another process", "Ctrl-C there")
+        super().__init__(f"{folder} is in use by {process}; stop it ({stop}), or take another folder (--data-dir)")
         self.folder = folder
 
 

@@ -1,6 +1,7 @@
 """The command line in real processes: beside a running bot and alone, well asked and badly."""
 
 import json
+import re
 import sqlite3
 import stat
 import urllib.request
@@ -169,8 +170,9 @@ def test_the_control_door_opens_to_the_token_alone(demo: Desk, owner: Owner) -> 
 def test_two_cannot_own_it(demo: Desk, owner: Owner) -> None:
     first, second = demo.all([("demo", "--no-open", "--port", "0"), ("run", "--demo-data")])
 
-    assert str(owner.pid) in first.in_one_sentence()
-    assert str(owner.pid) in second.in_one_sentence()
+    for done in (first, second):
+        assert f"(kill {owner.pid})" in done.in_one_sentence()
+        assert "--data-dir" in done.err
 
 
 # --- alone
@@ -239,11 +241,14 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.mark.slow
 def test_a_demonstrations_folder_is_not_taken_into_service(left: Desk) -> None:
-    refused = left.run("run")
+    refused = left.run("run").in_one_sentence()
 
-    assert "demonstration" in refused.in_one_sentence()
+    assert f"{left.data_dir} was made by a demonstration" in refused
     with left.running("run", "--demo-data"):
         assert left.send("/quota", "--as", "carol")["accounts"]
+    assert re.findall("`(.+?)`", refused) == ["seedream-bot run --data-dir real"]
+    with Desk(left.folder, {}, data="real").running("run"):
+        pass
 
 
 @pytest.mark.slow
@@ -324,7 +329,19 @@ def test_settings_that_cannot_be_get_one_sentence(alone: Desk, variables: dict[s
 def test_a_port_in_use_gets_one_sentence(alone: Desk, owner: Owner) -> None:
     port = owner.address.rpartition(":")[2]
 
-    assert port in alone.run("run", BOT_WEB__PORT=port).in_one_sentence()
+    assert port in (told := alone.run("run", BOT_WEB__PORT=port).in_one_sentence())
+    assert "set BOT_WEB__PORT" in told
+
+
+def test_a_file_is_no_place_for_pictures_and_nothing_is_drawn(alone: Desk) -> None:
+    file = alone.folder / "notes.md"
+    file.write_text("kept")
+
+    for place in ("notes.md", "notes.md/below"):
+        done = alone.run("send", "/imagine a fox", "--save", place)
+        assert done.code == 2
+        assert "notes.md is a file. Name a folder" in done.err
+    assert not alone.data_dir.exists()
 
 
 @pytest.mark.slow
@@ -344,3 +361,22 @@ def test_the_version_and_the_help_need_nothing(tmp_path: Path) -> None:
     commands = ("demo", "run", "send", "doctor", "migrate", "ledger", "healthcheck")
     assert [each for each in commands if each not in words.out] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_shows_flags_without_a_value_and_the_platforms_by_name(alone: Desk) -> None:
+    words, send, setup = (alone.run(*command, "--help", data_dir=False) for command in ((), ("send",), ("setup",)))
+
+    assert "<bool>" not in words.out + send.out + setup.out
+    assert all(flag in send.out for flag in ("--yes", "--json", "<path>"))
+    assert "discord or feishu" in setup.out
+
+
+def test_it_calls_itself_as_it_was_called(alone: Desk) -> None:
+    for name, variables in (
+        ("seedream-bot", {}),
+        ("python3 run.py", {"SEEDREAM_BOT_CALLED": "python3 run.py"}),
+    ):
+        words = alone.run("admin", "--help", data_dir=False, **variables)
+        assert f"Usage: {name} admin" in words.out
+        assert f" {name} admin limit person" in words.out
+        assert f"such as: {name} send" in alone.run("send", **variables).in_one_sentence()
