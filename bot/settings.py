@@ -221,7 +221,11 @@ class Settings(Platforms):
     novita: Novita = Novita()
     compatible: Compatible = Compatible()
     model: str = field("", "The model for those who name none; if empty, `seedream-4.5` or the provider's first.")
-    language: Literal["en", "zh-CN"] = field("en", "The language for those who have chosen none: `en` or `zh-CN`.")
+    language: Literal["en", "zh-CN"] = field(
+        "en",
+        "The language for those who have chosen none: `en` or `zh-CN`. If it is not set, a chat platform speaks what "
+        "most of its people read.",
+    )
     time_zone: TimeZone = field("UTC", "The time zone in which days, weeks and months begin.")
     admins: Words = field("[]", "Who is an admin everywhere: local people by their name, others as `platform/id`.")
     limits: Limits = Limits()

@@ -294,10 +294,18 @@ def test_every_command_line_is_understood(page: str) -> None:
         match words:
             case ["run.py", "test", *rest]:
                 assert all((ROOT / path).exists() for path in rest if path.startswith("tests/"))
-            case ["run.py", "lint"]:
+            case ["run.py", "lint" | "--help"]:
                 pass
             case ["run.py", *rest] | rest:
                 check_command_line(rest)
+
+
+@pytest.mark.parametrize("page", [*READMES, "docs/feishu.md", "docs/feishu.zh-CN.md"])
+def test_a_first_start_takes_a_folder_that_no_demonstration_has_used(page: str) -> None:
+    starts = [words for words in command_lines(page) if words[0] == "run"]
+
+    assert ["run", "--data-dir", "real"] in starts
+    assert starts.count(["run"]) == (page in READMES)  # in the list of all commands, further down
 
 
 def test_a_command_line_that_does_not_exist_is_noticed() -> None:
@@ -366,6 +374,18 @@ def test_what_scripts_may_do_works_as_it_is_written(place: Path, environment: di
     question = run('seedream-bot send "/imagine a fox --count 4 --size 4K"', place, environment)
     refused = run('seedream-bot send "/imagine a fox --count 9"', place, environment)
     assert (question.returncode, refused.returncode) == (Exit.QUESTION, Exit.REFUSED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", READMES)
+def test_what_is_shown_to_be_drawn_is_drawn_without_a_question(
+    page: str, place: Path, environment: dict[str, str]
+) -> None:
+    shown = [words for words in quoted(page) if re.match(r"/(imagine|series|画|组图) .*--count \d$", words)]
+    assert len(shown) == 2
+    for words in shown:
+        done = run(f'seedream-bot send "{words}"', place, environment)
+        assert done.returncode == Exit.MADE, (words, done.stdout, done.stderr)
 
 
 def test_what_an_operator_may_do_works_as_it_is_written(place: Path, environment: dict[str, str]) -> None:

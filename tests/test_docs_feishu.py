@@ -73,11 +73,11 @@ def test_the_events_and_callbacks_are_those_of_the_code() -> None:
 
 
 @both
-def test_the_settings_are_all_there_are_of_feishu(page: str) -> None:
+def test_the_settings_are_all_there_are_of_feishu_and_those_of_its_words_and_times(page: str) -> None:
     there = [setting.name for setting in describe() if setting.path[:1] == ("feishu",)]
 
     assert there
-    assert [row[0].strip("`") for row in rows(page, "settings")] == there
+    assert [row[0].strip("`") for row in rows(page, "settings")] == [*there, "BOT_LANGUAGE", "BOT_TIME_ZONE"]
     assert f"`{{BOT_WEB__PUBLIC_URL}}{HOOK}`" in page
 
 
@@ -141,6 +141,22 @@ def test_every_sentence_in_quotes_is_one_that_people_see(translations: ModuleTyp
         assert any(each == sentence or (begun != sentence and each.startswith(begun)) for each in known), sentence
 
 
+def test_every_sentence_in_quotes_is_one_that_people_see_in_chinese(translations: ModuleType) -> None:
+    english = re.findall(r"^\| “(.+?)” \|", ENGLISH, re.MULTILINE)
+    chinese = re.findall(r"^\| “(.+?)” \|", CHINESE, re.MULTILINE)
+    known = {message.id: message.string for message in translations.read("zh_CN")}
+
+    for sentence, told in zip(english, chinese, strict=True):
+        whole = next(each for each in known if isinstance(each, str) and each.startswith(sentence.removesuffix(" …")))
+        assert known[whole].startswith(told.removesuffix("……")), sentence
+        assert told.endswith("……") or told == known[whole]
+
+
+@both
+def test_what_is_looked_into_unsigned_is_said_with_its_most(page: str) -> None:
+    assert f"{webhook.MOST_UNPROVEN:,} " in page
+
+
 # --- twins
 
 
@@ -155,6 +171,14 @@ def test_both_pages_have_the_same_sections_links_and_commands() -> None:
 
     assert shape(ENGLISH) == shape(CHINESE)
     assert re.findall(r"```sh\n(.*?)```", ENGLISH, re.DOTALL) == re.findall(r"```sh\n(.*?)```", CHINESE, re.DOTALL)
+
+
+def test_both_pages_have_the_same_tables() -> None:
+    def lengths(page: str) -> list[int]:
+        return [table.count("\n") for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)]
+
+    assert lengths(ENGLISH) == lengths(CHINESE)
+    assert len(lengths(ENGLISH)) > 5
 
 
 def test_both_pages_name_the_same_settings_and_scopes() -> None:

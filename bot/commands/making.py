@@ -237,6 +237,6 @@ def _drawing(making: Making, offers: Collection[Model]) -> tuple[Command, ...]:
             handle=partial(making.make, Mode.SERIES),
             foresee=partial(making.foresee, Mode.SERIES),
             aliases=("组图",),
-            examples=("/series one day in a harbour --count 4",),
+            examples=("/series one day in a harbour --count 3",),
         ),
     )
