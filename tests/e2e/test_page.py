@@ -147,6 +147,20 @@ async def test_pictures_come_by_picker_drop_and_paste_with_words_in_one_message(
     await expect(visitor.page.locator("#tray li")).to_have_count(0)
 
 
+async def test_a_picture_without_a_word_stays_in_the_box_until_the_words_come(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    await visitor.attach(picture)
+    await visitor.box.press("Enter")
+    await expect(visitor.page.locator("#unsent")).to_have_text("Say what to draw, or what to change in the picture.")
+    await visitor.photograph("picture-without-words")
+    await visitor.say("put a hat on it")
+    await visitor.result()
+
+    await expect(visitor.page.locator("#unsent")).to_be_hidden()
+    assert [(each.line, len(each.attachments)) for each in core.accepted] == [("put a hat on it", 1)]
+
+
 async def holding(visitor: Visitor, address: str) -> asyncio.Event:
     """What the page sends to this address stays on its way until the event is set."""
     through = asyncio.Event()
@@ -159,12 +173,14 @@ async def holding(visitor: Visitor, address: str) -> asyncio.Event:
     return through
 
 
-async def expect_waiting(visitor: Visitor) -> None:
+async def expect_waiting(visitor: Visitor, until: str = "the pictures have arrived") -> None:
     button = visitor.page.locator("#send")
-    await expect(button).to_have_accessible_name("Waiting…")
+    said = f"This is sent as soon as {until}. Esc or the button stops it."
+    await expect(button).to_have_accessible_name("Do not send yet")
     await expect(button).to_have_attribute("aria-busy", "true")
-    await expect(button).to_be_disabled()
-    await expect(visitor.page.locator("#menu-status")).to_contain_text("as soon as the pictures have arrived")
+    await expect(button).to_have_attribute("title", said)
+    await expect(button).to_be_enabled()
+    await expect(visitor.page.locator("#menu-status")).to_have_text(said)
 
 
 async def expect_ready(visitor: Visitor) -> None:
@@ -173,18 +189,26 @@ async def expect_ready(visitor: Visitor) -> None:
     await expect(button).to_have_attribute("aria-busy", "false")
 
 
+async def expect_held_back(visitor: Visitor) -> None:
+    await expect_ready(visitor)
+    await expect(visitor.page.locator("#menu-status")).to_have_text("Not sent. Your message is still here.")
+
+
+async def expect_arrived(visitor: Visitor) -> None:
+    await expect(visitor.page.locator("#tray .busy")).to_have_count(0, timeout=PATIENCE)
+    await expect(visitor.page.locator("#tray li")).to_have_count(1)
+
+
 async def test_what_is_sent_before_its_pictures_arrived_goes_once_when_they_have(
     core: FakeCore, visitor: Visitor, picture: Path
 ) -> None:
     through = await holding(visitor, "**/uploads?*")
     await visitor.page.set_input_files("#files", str(picture))
     await visitor.drop("dropped.png", "image/png", paint(64, 64, 1))
-    await visitor.box.fill("/edit make it")
+    await visitor.box.fill("/edit make it blue")
     await visitor.box.press("Enter")
     await expect_waiting(visitor)
     await visitor.photograph("waiting")
-    await visitor.box.press("Enter")
-    await visitor.box.press_sequentially(" blue")
     await visitor.box.press("Enter")
     await expect_waiting(visitor)
     assert core.accepted == []
@@ -200,23 +224,69 @@ async def test_what_is_sent_before_its_pictures_arrived_goes_once_when_they_have
     assert [each.name for each in core.accepted[0].attachments] == ["boats.png", "dropped.png"]
 
 
-async def test_a_picture_that_arrives_within_an_input_method_does_not_send_half_a_character(
+@pytest.mark.parametrize("typed", [" but leave the bo", "", "/im"])
+async def test_who_types_on_while_a_message_waits_decides_anew_when_to_send_it(
+    core: FakeCore, visitor: Visitor, picture: Path, typed: str
+) -> None:
+    through = await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill("/edit make it blue")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+
+    if typed == " but leave the bo":
+        await visitor.box.press_sequentially(typed)
+    else:
+        await visitor.box.fill(typed)
+    await expect_ready(visitor)
+    said = "Suggestions: 1" if typed == "/im" else "Not sent. Your message is still here."
+    await expect(visitor.page.locator("#menu-status")).to_have_text(said)
+    through.set()
+    await expect_arrived(visitor)
+    await visitor.say("a hare")
+    await visitor.result()
+    assert [each.line for each in core.accepted] == ["a hare"]
+    assert [each.name for each in core.accepted[0].attachments] == ["boats.png"]
+
+
+async def test_an_option_that_is_pressed_while_a_message_waits_counts_as_typed(
     core: FakeCore, visitor: Visitor, picture: Path
 ) -> None:
     through = await holding(visitor, "**/uploads?*")
     await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill("/imagine a fox")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+
+    await visitor.page.locator("#options").get_by_role("button", name="--ratio").click()
+    await expect_ready(visitor)
+    through.set()
+    await expect_arrived(visitor)
+    await expect(visitor.box).to_have_value("/imagine a fox --ratio ")
+    await visitor.say("a hare")
+    await visitor.result()
+    assert [each.line for each in core.accepted] == ["a hare"]
+
+
+async def test_a_picture_that_arrives_within_an_input_method_does_not_send_half_a_character(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    through = await holding(visitor, "**/uploads?*")
+    input_method = await visitor.page.context.new_cdp_session(visitor.page)
+    await visitor.page.set_input_files("#files", str(picture))
     await visitor.box.fill("改成")
     await visitor.box.press("Enter")
     await expect_waiting(visitor)
-    await visitor.box.dispatch_event("compositionstart")
-    await visitor.box.fill("改成lan")
+    await input_method.send("Input.imeSetComposition", {"text": "lan", "selectionStart": 3, "selectionEnd": 3})
+    await expect(visitor.box).to_have_value("改成lan")
+    await expect_held_back(visitor)
 
     through.set()
-    await expect(visitor.page.locator("#tray .busy")).to_have_count(0, timeout=PATIENCE)
-    await expect(visitor.page.locator("#send")).to_have_accessible_name("Waiting…")
-    await expect(visitor.box).to_have_value("改成lan")
-    await visitor.box.fill("改成蓝色")
-    await visitor.box.dispatch_event("compositionend")
+    await expect_arrived(visitor)
+    await input_method.send("Input.insertText", {"text": "蓝色"})
+    await expect(visitor.box).to_have_value("改成蓝色")
+    await expect_ready(visitor)
+    await visitor.box.press("Enter")
     await visitor.result()
     assert [each.line for each in core.accepted] == ["改成蓝色"]
 
@@ -265,28 +335,64 @@ async def test_an_upload_that_breaks_off_keeps_back_what_waits_for_it(
     assert core.accepted == []
 
 
-@pytest.mark.parametrize("by", ["escape", "taking the picture out"])
+@pytest.mark.parametrize("by", ["escape", "escape elsewhere", "the button", "taking the picture out"])
 async def test_a_message_that_waits_for_a_picture_can_be_held_back(
     core: FakeCore, visitor: Visitor, picture: Path, by: str
 ) -> None:
     through = await holding(visitor, "**/uploads?*")
     await visitor.page.set_input_files("#files", str(picture))
+    await visitor.reply_to(visitor.last)
     await visitor.box.fill("make it blue")
     await visitor.box.press("Enter")
     await expect_waiting(visitor)
 
     if by == "escape":
         await visitor.box.press("Escape")
+    elif by == "escape elsewhere":
+        await visitor.page.locator("#scroll").press("Escape")
+    elif by == "the button":
+        await visitor.page.get_by_role("button", name="Do not send yet").click()
+        await expect(visitor.box).to_be_focused()
     else:
         await visitor.page.get_by_role("button", name="Remove boats.png").click()
-    await expect_ready(visitor)
-    await expect(visitor.page.locator("#menu-status")).to_have_text("Not sent. Your message is still here.")
+    await expect_held_back(visitor)
     through.set()
     await expect(visitor.page.locator("#tray .busy")).to_have_count(0, timeout=PATIENCE)
     await expect(visitor.box).to_have_value("make it blue")
+    await expect(visitor.page.locator("#replying")).to_be_visible()
     await visitor.say("a hare")
     await visitor.result()
     assert [each.line for each in core.accepted] == ["a hare"]
+
+
+async def test_an_escape_that_the_menu_or_a_dialog_takes_leaves_a_message_waiting(
+    visitor: Visitor, picture: Path
+) -> None:
+    await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill("/quota")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+
+    await expect(visitor.page.locator("#menu")).to_be_visible()
+    await visitor.page.keyboard.press("Escape")
+    await expect(visitor.page.locator("#menu")).to_be_hidden()
+    await expect_waiting(visitor)
+    await visitor.page.locator("article.welcome .picture").click()
+    await visitor.page.keyboard.press("Escape")
+    await expect(visitor.page.get_by_role("dialog")).to_be_hidden()
+    await expect_waiting(visitor)
+    await visitor.page.keyboard.press("Escape")
+    await expect_held_back(visitor)
+
+
+async def test_a_double_click_does_not_stop_what_its_first_click_began(visitor: Visitor, picture: Path) -> None:
+    await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill("make it blue")
+    await visitor.page.locator("#send").dblclick()
+
+    await expect_waiting(visitor)
 
 
 async def test_what_is_typed_and_added_while_a_message_is_on_its_way_stays(
@@ -308,6 +414,120 @@ async def test_what_is_typed_and_added_while_a_message_is_on_its_way_stays(
     await visitor.box.press("Enter")
     await visitor.result()
     assert [[each.name for each in asked.attachments] for asked in core.accepted] == [["boats.png"], ["dropped.png"]]
+
+
+async def test_a_message_sent_while_the_one_before_is_on_its_way_goes_once_and_behind_it(
+    core: FakeCore, visitor: Visitor, picture: Path
+) -> None:
+    through = await holding(visitor, "**/messages")
+    await visitor.attach(picture)
+    await visitor.box.fill("/edit make it blue")
+    await visitor.box.press("Enter")
+    await visitor.drop("dropped.png", "image/png", paint(64, 64, 1))
+    await expect(visitor.page.locator("#tray li:not(.busy)")).to_have_count(2, timeout=PATIENCE)
+    await expect(visitor.page.locator("#tray .going")).to_have_attribute("title", "boats.png")
+    await visitor.box.fill("/edit make it green")
+    await visitor.box.press("Enter")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor, until="the message before it has arrived")
+
+    through.set()
+    await visitor.result()
+    await visitor.result()
+    await expect(visitor.box).to_have_value("")
+    await expect(visitor.page.locator("#tray li")).to_have_count(0)
+    await expect_ready(visitor)
+    await visitor.say("/quota")
+    await expect(visitor.last).to_contain_text("left today")
+    assert [(asked.line, [each.name for each in asked.attachments]) for asked in core.accepted] == [
+        ("/edit make it blue", ["boats.png"]),
+        ("/edit make it green", ["dropped.png"]),
+        ("/quota", []),
+    ]
+
+
+async def test_enter_pressed_twice_sends_once(core: FakeCore, visitor: Visitor, picture: Path) -> None:
+    through = await holding(visitor, "**/messages")
+    await visitor.attach(picture)
+    await visitor.box.fill("/edit make it blue")
+    await visitor.box.press("Enter")
+    await visitor.box.press("Enter")
+    await expect(visitor.page.locator("#send")).to_have_accessible_name("Send")
+    await expect(visitor.page.locator("#send")).to_be_disabled()
+
+    through.set()
+    await visitor.result()
+    await visitor.say("/quota")
+    await expect(visitor.last).to_contain_text("left today")
+    assert [each.line for each in core.accepted] == ["/edit make it blue", "/quota"]
+
+
+async def test_enter_in_an_empty_box_waits_for_nothing(core: FakeCore, visitor: Visitor) -> None:
+    through = await holding(visitor, "**/messages")
+    await visitor.box.fill("/quota")
+    await visitor.box.press("Enter")
+    await visitor.box.fill("")
+    await visitor.box.press("Enter")
+    await expect(visitor.page.locator("#send")).to_have_accessible_name("Send")
+
+    through.set()
+    await expect(visitor.last).to_contain_text("left today")
+    await expect(visitor.page.locator("#send")).to_be_enabled()
+    assert [each.line for each in core.accepted] == ["/quota"]
+
+
+@pytest.mark.parametrize("stops", ["the one before fails", "escape"])
+async def test_a_message_behind_another_one_is_kept_back(core: FakeCore, visitor: Visitor, stops: str) -> None:
+    answered = asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        await answered.wait()
+        await (route.continue_() if stops == "escape" else route.abort())
+
+    await visitor.page.route("**/messages", answer)
+    await visitor.box.fill("/quota")
+    await visitor.box.press("Enter")
+    await visitor.box.fill("a hare")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor, until="the message before it has arrived")
+
+    if stops == "escape":
+        await visitor.page.keyboard.press("Escape")
+        await expect(visitor.page.locator("#send")).to_be_disabled()
+    answered.set()
+    await expect_held_back(visitor)
+    await expect(visitor.page.locator("#unsent")).to_be_visible(visible=stops != "escape")
+    await expect(visitor.box).to_have_value("a hare")
+    await visitor.page.unroute("**/messages")
+    await visitor.box.press("Enter")
+    await visitor.result()
+    assert [each.line for each in core.accepted] == (["/quota", "a hare"] if stops == "escape" else ["a hare"])
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_a_reply_goes_with_its_own_message_alone(core: FakeCore, visitor: Visitor, chosen: bool) -> None:
+    await visitor.say("a fox")
+    drawn = await visitor.result()
+    through = await holding(visitor, "**/messages")
+    await visitor.reply_to(drawn)
+    await visitor.box.fill("in summer")
+    await visitor.box.press("Enter")
+    await expect(visitor.page.locator("#replying")).to_be_hidden()
+    if chosen:
+        await visitor.reply_to(drawn)
+    await visitor.box.fill("a hare")
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor, until="the message before it has arrived")
+
+    through.set()
+    await visitor.result()
+    await visitor.result()
+    await expect(visitor.page.locator("#replying")).to_be_hidden()
+    assert [(each.line, each.quoted is not None) for each in core.accepted] == [
+        ("a fox", False),
+        ("in summer", True),
+        ("a hare", chosen),
+    ]
 
 
 async def test_too_many_pictures_are_refused_once_and_in_sight(visitor: Visitor) -> None:
@@ -499,10 +719,12 @@ async def test_only_an_admin_sees_the_switches_and_they_act_at_once(core: FakeCo
 async def test_a_lost_connection_keeps_the_words_and_sending_again_sends_once(core: FakeCore, visitor: Visitor) -> None:
     # The message arrives, but the page never hears so: the worst kind of failure.
     await visitor.page.route("**/messages", lambda route: _deliver_and_fail(route))
+    await visitor.reply_to(visitor.last)
     await visitor.box.fill("a fox")
     await visitor.box.press("Enter")
     await expect(visitor.page.get_by_role("alert")).to_contain_text("Your message is still here")
     await expect(visitor.box).to_have_value("a fox")
+    await expect(visitor.page.locator("#replying")).to_be_visible()
     await visitor.page.unroute("**/messages")
     await visitor.box.press("Enter")
     await expect(visitor.box).to_have_value("")

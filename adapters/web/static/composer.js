@@ -3,14 +3,13 @@
 import { element, find, icon, newId, page, post, Refused, words } from "./dom.js";
 import { handleMenuKey } from "./menu.js";
 import { lastOwnLine } from "./messages.js";
-import { clearTray, isUploading, trayUploads } from "./tray.js";
+import { clearTray, isUploading, markGoing, trayUploads } from "./tray.js";
 
 const area = find("#words");
 const draft = `draft:${page.person}:${page.room}`;
 let replyTo = "";
 let sending = false;
-let waiting = false; // to be sent as soon as the pictures have arrived
-let composing = false; // an input method is choosing characters
+let waiting = false; // to be sent as soon as its pictures, and the message before it, have arrived
 let attempt = { content: "", id: "" };
 
 export function startComposer() {
@@ -19,16 +18,19 @@ export function startComposer() {
   area.addEventListener("input", () => {
     grow();
     sessionStorage.setItem(draft, area.value);
+    stopWaiting(); // Enter was meant for what stood there
   });
   area.addEventListener("keydown", key);
-  find("#composer").addEventListener("submit", (event) => {
-    event.preventDefault();
-    send();
+  find("#composer").addEventListener("submit", (event) => event.preventDefault());
+  find("#send").addEventListener("click", (event) => {
+    if (event.detail > 1) return; // the second click of a double click must not stop what the first began
+    if (!waiting) return send();
+    stopWaiting();
+    area.focus();
   });
-  area.addEventListener("compositionstart", () => (composing = true));
-  area.addEventListener("compositionend", () => {
-    composing = false;
-    sendIfComplete();
+  document.addEventListener("keydown", (event) => {
+    const taken = event.defaultPrevented || find("dialog[open]"); // by the menu, or by the dialog
+    if (event.key === "Escape" && !taken) stopWaiting();
   });
   find("#tray").addEventListener("arrived", sendIfComplete);
   // What was to be sent is not whole any more, so that is for the person to decide anew.
@@ -96,49 +98,54 @@ function key(event) {
   } else if (event.key === "ArrowUp" && !area.value && lastOwnLine()) {
     event.preventDefault();
     type(lastOwnLine());
-  } else if (event.key === "Escape" && waiting) {
-    stopWaiting();
-  } else if (event.key === "Escape" && replyTo) {
+  } else if (event.key === "Escape" && !find("#replying").hidden && !waiting) {
     answer(null);
   }
 }
 
-// Send what stands there, or have it sent by the last picture that arrives.
+// Send what stands there, or have it sent when the last that it waits for has arrived.
 async function send() {
-  if (sending) return;
   const waited = waiting;
   setWaiting(false);
   const typed = area.value;
   const text = typed.trim();
   if (text.length > page.most.words) return problem(words("too_long", { most: page.most.words }));
-  if (isUploading()) return wait();
   const uploads = trayUploads();
-  if (!text && !uploads.length) return;
+  if (!text && (uploads.length || isUploading())) return problem(words("say_what")); // the pictures stay where they are
   const message = { words: text, uploads, reply_to: replyTo };
-  // The same message again keeps its id: if the first try did arrive, the second changes nothing.
   const content = JSON.stringify(message);
+  const isGoing = sending && content === attempt.content; // Enter was pressed twice
+  if (!text || (isGoing && !isUploading())) return;
+  if (sending || isUploading()) return wait();
+  // The same message again keeps its id: if the first try did arrive, the second changes nothing.
   if (attempt.content !== content) attempt = { content, id: newId() };
-  setSending(true);
+  setSending(true, uploads);
   const sent = await attempting(() => sendMessage({ ...message, id: attempt.id }));
+  if (sent) putAway(uploads);
   setSending(false);
-  if (!sent) return;
-  attempt = { content: "", id: "" };
-  clearTray(uploads);
-  answer(null);
+  if (!sent) return stopWaiting();
+  if (waiting) return sendIfComplete();
   if (area.value === typed) put(""); // somebody who had to wait may be typing on
   if (!waited) area.focus(); // or has gone on to something else
 }
 
-// What waited, unless half a character stands there.
+// What went with a message; what was added or chosen meanwhile is for the next one.
+function putAway(uploads) {
+  attempt = { content: "", id: "" };
+  clearTray(uploads);
+  if (find("#replying").hidden) answer(null);
+}
+
 function sendIfComplete() {
-  if (waiting && !composing && !isUploading()) send();
+  if (waiting && !sending && !isUploading()) send();
 }
 
 function wait() {
+  const until = words(isUploading() ? "wait_upload" : "wait_before");
   problem("");
-  setWaiting(true);
+  setWaiting(true, until);
   area.focus();
-  find("#menu-status").textContent = words("wait_upload");
+  find("#menu-status").textContent = until;
 }
 
 function stopWaiting() {
@@ -147,20 +154,23 @@ function stopWaiting() {
   find("#menu-status").textContent = words("wait_ended");
 }
 
-function setSending(yes) {
+function setSending(yes, uploads = []) {
   sending = yes;
   find("#send").disabled = yes;
+  // What is on its way looks so; should it fail, it stands there as before.
+  find("#replying").hidden = yes || !replyTo;
+  markGoing(uploads);
 }
 
-function setWaiting(yes) {
+function setWaiting(yes, until = "") {
   if (waiting === yes) return;
   waiting = yes;
   const button = find("#send");
-  button.disabled = yes;
+  button.disabled = sending && !yes;
   button.setAttribute("aria-busy", String(yes));
-  button.title = yes ? words("wait_upload") : "";
+  button.title = until;
   const sign = yes ? element("i", { class: "spinner", "aria-hidden": "true" }) : icon("send");
-  button.replaceChildren(sign, element("span", {}, words(yes ? "waiting" : "send")));
+  button.replaceChildren(sign, element("span", {}, words(yes ? "hold_back" : "send")));
 }
 
 function grow() {

@@ -9,6 +9,11 @@ const items = new Map(); // list item -> what the server keeps, or null while it
 export const isUploading = () => [...items.values()].includes(null);
 export const trayUploads = () => [...items.values()].filter(Boolean);
 
+// Fade what is on its way with a message: it does not go with the next one.
+export function markGoing(uploads) {
+  for (const [item, kept] of items) item.classList.toggle("going", uploads.includes(kept));
+}
+
 // Take out what was sent, and what was refused; a picture that was added meanwhile stays.
 export function clearTray(sent) {
   for (const item of [...tray.children]) {
