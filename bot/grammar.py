@@ -37,7 +37,12 @@ def parse(line: str, table: CommandTable) -> Parsed | None:
     line = line.strip()
     if not line.startswith(("/", "／")):
         return None
-    _check_length(line)
+    if len(line) > LONGEST:
+        raise UsageError(
+            text(
+                "This is too long to be read: {length} characters, and at most {most}.", length=len(line), most=LONGEST
+            )
+        )
     command, rest = _command(line[1:], table)
     values, words = _options(rest, command)
     return Parsed(command.name, values | _positional(words, command, values))
@@ -48,7 +53,8 @@ def plain_words(words: str, command: Command) -> dict[str, str]:
 
     An option that it has not is words, too. Raises `UsageError` for the same as `parse` otherwise.
     """
-    _check_length(words)
+    if len(words) > LONGEST:  # too many for any picture, which is said with how many there may be
+        return _positional(words, command, {})
     values, rest = _options(words, command, plain=True)
     return values | _positional(rest, command, values)
 
@@ -68,15 +74,6 @@ def line(command: Command, values: Mapping[str, object]) -> str:
     named = [_named(each, written[each.name]) for each in command.options if each.name in written]
     parts = [*bare, *named, "--", prompt] if escaped else [*bare, prompt, *named]
     return " ".join((f"/{command.name}", *filter(None, parts)))
-
-
-def _check_length(line: str) -> None:
-    if len(line) > LONGEST:
-        raise UsageError(
-            text(
-                "This is too long to be read: {length} characters, and at most {most}.", length=len(line), most=LONGEST
-            )
-        )
 
 
 def _command(line: str, table: CommandTable) -> tuple[Command, str]:
