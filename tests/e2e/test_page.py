@@ -189,6 +189,16 @@ async def expect_ready(visitor: Visitor) -> None:
     await expect(button).to_have_attribute("aria-busy", "false")
 
 
+async def sent_too_early(visitor: Visitor, picture: Path, line: str) -> asyncio.Event:
+    """Send a line whose picture stays on its way until the event is set."""
+    through = await holding(visitor, "**/uploads?*")
+    await visitor.page.set_input_files("#files", str(picture))
+    await visitor.box.fill(line)
+    await visitor.box.press("Enter")
+    await expect_waiting(visitor)
+    return through
+
+
 async def expect_held_back(visitor: Visitor) -> None:
     await expect_ready(visitor)
     await expect(visitor.page.locator("#menu-status")).to_have_text("Not sent. Your message is still here.")
@@ -228,11 +238,7 @@ async def test_what_is_sent_before_its_pictures_arrived_goes_once_when_they_have
 async def test_who_types_on_while_a_message_waits_decides_anew_when_to_send_it(
     core: FakeCore, visitor: Visitor, picture: Path, typed: str
 ) -> None:
-    through = await holding(visitor, "**/uploads?*")
-    await visitor.page.set_input_files("#files", str(picture))
-    await visitor.box.fill("/edit make it blue")
-    await visitor.box.press("Enter")
-    await expect_waiting(visitor)
+    through = await sent_too_early(visitor, picture, "/edit make it blue")
 
     if typed == " but leave the bo":
         await visitor.box.press_sequentially(typed)
@@ -252,11 +258,7 @@ async def test_who_types_on_while_a_message_waits_decides_anew_when_to_send_it(
 async def test_an_option_that_is_pressed_while_a_message_waits_counts_as_typed(
     core: FakeCore, visitor: Visitor, picture: Path
 ) -> None:
-    through = await holding(visitor, "**/uploads?*")
-    await visitor.page.set_input_files("#files", str(picture))
-    await visitor.box.fill("/imagine a fox")
-    await visitor.box.press("Enter")
-    await expect_waiting(visitor)
+    through = await sent_too_early(visitor, picture, "/imagine a fox")
 
     await visitor.page.locator("#options").get_by_role("button", name="--ratio").click()
     await expect_ready(visitor)
@@ -271,12 +273,8 @@ async def test_an_option_that_is_pressed_while_a_message_waits_counts_as_typed(
 async def test_a_picture_that_arrives_within_an_input_method_does_not_send_half_a_character(
     core: FakeCore, visitor: Visitor, picture: Path
 ) -> None:
-    through = await holding(visitor, "**/uploads?*")
+    through = await sent_too_early(visitor, picture, "改成")
     input_method = await visitor.page.context.new_cdp_session(visitor.page)
-    await visitor.page.set_input_files("#files", str(picture))
-    await visitor.box.fill("改成")
-    await visitor.box.press("Enter")
-    await expect_waiting(visitor)
     await input_method.send("Input.imeSetComposition", {"text": "lan", "selectionStart": 3, "selectionEnd": 3})
     await expect(visitor.box).to_have_value("改成lan")
     await expect_held_back(visitor)
@@ -329,8 +327,7 @@ async def test_an_upload_that_breaks_off_keeps_back_what_waits_for_it(
 
     broken.set()
     await expect(visitor.page.locator("#tray")).to_contain_text("boats.png did not get through.", timeout=PATIENCE)
-    await expect_ready(visitor)
-    await expect(visitor.page.locator("#menu-status")).to_have_text("Not sent. Your message is still here.")
+    await expect_held_back(visitor)
     await expect(visitor.box).to_have_value("make it blue")
     assert core.accepted == []
 
@@ -368,11 +365,7 @@ async def test_a_message_that_waits_for_a_picture_can_be_held_back(
 async def test_an_escape_that_the_menu_or_a_dialog_takes_leaves_a_message_waiting(
     visitor: Visitor, picture: Path
 ) -> None:
-    await holding(visitor, "**/uploads?*")
-    await visitor.page.set_input_files("#files", str(picture))
-    await visitor.box.fill("/quota")
-    await visitor.box.press("Enter")
-    await expect_waiting(visitor)
+    await sent_too_early(visitor, picture, "/quota")
 
     await expect(visitor.page.locator("#menu")).to_be_visible()
     await visitor.page.keyboard.press("Escape")
