@@ -455,18 +455,20 @@ async def test_enter_pressed_twice_sends_once(core: FakeCore, visitor: Visitor, 
     assert [each.line for each in core.accepted] == ["/edit make it blue", "/quota"]
 
 
-async def test_enter_in_an_empty_box_waits_for_nothing(core: FakeCore, visitor: Visitor) -> None:
+async def test_enter_in_an_empty_box_waits_for_nothing(core: FakeCore, visitor: Visitor, picture: Path) -> None:
     through = await holding(visitor, "**/messages")
-    await visitor.box.fill("/quota")
+    await visitor.attach(picture)
+    await visitor.box.fill("/edit make it blue")
     await visitor.box.press("Enter")
     await visitor.box.fill("")
     await visitor.box.press("Enter")
     await expect(visitor.page.locator("#send")).to_have_accessible_name("Send")
+    await expect(visitor.page.locator("#unsent")).to_be_hidden()  # its words are on their way with the picture
 
     through.set()
-    await expect(visitor.last).to_contain_text("left today")
+    await visitor.result()
     await expect(visitor.page.locator("#send")).to_be_enabled()
-    assert [each.line for each in core.accepted] == ["/quota"]
+    assert [each.line for each in core.accepted] == ["/edit make it blue"]
 
 
 @pytest.mark.parametrize("stops", ["the one before fails", "escape"])

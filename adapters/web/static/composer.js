@@ -111,7 +111,8 @@ async function send() {
   const text = typed.trim();
   if (text.length > page.most.words) return problem(words("too_long", { most: page.most.words }));
   const uploads = trayUploads();
-  if (!text && (uploads.length || isUploading())) return problem(words("say_what")); // the pictures stay where they are
+  const isAlone = !text && !sending && (uploads.length || isUploading());
+  if (isAlone) return problem(words("say_what")); // the pictures stay where they are
   const message = { words: text, uploads, reply_to: replyTo };
   const content = JSON.stringify(message);
   const isGoing = sending && content === attempt.content; // Enter was pressed twice
