@@ -9,6 +9,7 @@ from bot.clock import moment
 from bot.commands import space_rules
 from bot.generation import unseen
 from bot.i18n import Text, text, verbatim
+from bot.moderation import reviews
 from bot.quota import limits
 from bot.quota.limits import Account
 from bot.storage.connection import Connection
@@ -185,7 +186,7 @@ def _grant(change: Audited, names: Names) -> Text | None:
 
 
 def _refund(change: Audited, names: Names) -> Text | None:
-    ours = {unseen.WHY: text("the platform shows it to nobody"), "refused by an admin": text("refused by an admin")}
+    ours = {unseen.WHY: text("the platform shows it to nobody"), reviews.WHY: text("refused by an admin")}
     reason = ours.get(str(change.after), str(change.after))  # the other ones are in the words of who gave it back
     return text("{id} is refunded: {reason}", id=change.what.removeprefix("refund "), reason=reason)
 

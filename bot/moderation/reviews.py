@@ -22,6 +22,8 @@ from bot.rights import Deed, who_is
 from bot.spaces import SpaceRules, rules_of
 from bot.storage.connection import Connection
 
+WHY = "refused by an admin"  # of a refund; the audit keeps it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -69,8 +71,8 @@ def give_back(connection: Connection, generation: str, person: Person, at: int, 
         return found
     if found.review != "refused":
         raise UsageError(text("{id} was not refused, so its quota stays counted.", id=found.id))
-    ledger.refund(connection, found.id, at, "refused by an admin", zone=zone, by_operator=person.everywhere)
-    audit.note(connection, found.space, By(person.id, person.name), f"refund {found.id}", "", "refused by an admin", at)
+    ledger.refund(connection, found.id, at, WHY, zone=zone, by_operator=person.everywhere)
+    audit.note(connection, found.space, By(person.id, person.name), f"refund {found.id}", "", WHY, at)
     want_post(connection, found.id)
     return found
 
