@@ -59,8 +59,8 @@ CHANGES = 3
 # A picture's id, perhaps with the number of one of several, before the words: `k3f9w2ab:1 make it night`.
 HANDLE = re.compile(r"#?(?P<id>[0-9a-hjkmnp-tv-z]{8})(?::(?P<index>\d{1,3}))?(?:\s+|$)")
 MOST_OFFERED = 5
-CROWD = 5  # events at once, after which
-TOGETHER = 0.005  # seconds of them are noted in one transaction: far less than platforms wait
+CROWD = 5  # events in one step of the loop, behind which more are expected
+TOGETHER = 0.005  # seconds for which these are then gathered: far less than platforms wait
 
 
 @dataclass(frozen=True, slots=True)
