@@ -61,9 +61,9 @@ def main(arguments):
     word, rest = arguments[0], arguments[1:]
     if word == "test":
         os.chdir(TREE)
-        # All of them: a file's tests together, in the order of tests/conftest.py, in two processes more than there are
+        # All of them: a file's tests together, in the order of tests/conftest.py, in one process more than there are
         # cores, since most that take long wait for something.
-        count = f"--numprocesses={(os.cpu_count() or 1) + 2}"
+        count = f"--numprocesses={(os.cpu_count() or 1) + 1}"
         return become("-m", "pytest", *(rest or [count, "--dist=loadfile", "--no-loadscope-reorder"]))
     if word == "lint":
         os.chdir(TREE)
