@@ -307,11 +307,14 @@ def add_posted(connection: Connection, post: Post, message: str) -> None:
 
 
 def kept(connection: Connection, person: str) -> list[str]:
-    """Generations of this person that found no way to be posted, and that nobody told them of yet."""
+    """Generations of this person that found no way to be posted, and that nobody told them of yet.
+
+    Of what is still to be drawn nothing is offered: it may yet be posted in the end.
+    """
     rows = connection.rows(
         "SELECT DISTINCT p.generation FROM postings p JOIN generations g ON g.id=p.generation"
         " WHERE p.state='kept' AND p.shown<p.wanted AND g.person=:person AND g.deleted_at=0 AND p.key<>g.id||':log'"
-        " AND p.key NOT LIKE :review",
+        f" AND p.key NOT LIKE :review AND g.state NOT IN ({listed(CHANGING)})",
         person=person,
         review=review_key("%", "%"),
     )

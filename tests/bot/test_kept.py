@@ -3,7 +3,9 @@
 import asyncio
 
 from bot.chat import CannotPost, Post
+from bot.generation import outbox
 from bot.generation.accepting import Accepted
+from bot.storage.connection import Connection
 from tests.bot.generation.core import Core
 
 
@@ -34,6 +36,21 @@ async def test_a_picture_that_could_not_be_posted_is_offered_at_the_next_contact
     await running.ask("/quota")
 
     assert _offers(running) == [[f"show:{generation}:0"]]
+
+
+async def test_what_is_still_drawn_is_not_offered_yet(core: Core) -> None:
+    """Its progress found no way; whether its pictures do is not known."""
+    made, bob = await core.run(), await core.person()
+
+    async def offered(state: str) -> list[str]:
+        def change(connection: Connection) -> None:
+            connection.execute("UPDATE generations SET state=:state WHERE id=:id", state=state, id=made.id)
+            connection.execute("UPDATE postings SET state='kept', shown=0 WHERE generation=:id", id=made.id)
+
+        await core.database.transaction(change)
+        return await core.database.read(outbox.kept, bob.id)
+
+    assert [await offered(state) for state in ("queued", "running", "settled")] == [[], [], [made.id]]
 
 
 async def test_it_is_offered_once(running: Core) -> None:
